@@ -47,6 +47,14 @@ def advance(repo: Repo, ref: str, old: str, new: str) -> None:
         repo.move([Move(ref, old, new)], why="merge")
 
 
+def catch_up(repo: Repo, ref: str, commit: str) -> None:
+    """Bring the branch *ref* along to *commit*, as a pull would, where it is here and no work is in the way."""
+    here = repo.refs(ref).get(ref)
+    if here and here != commit and repo.is_ancestor(here, commit):
+        with contextlib.suppress(MlgitError):
+            advance(repo, ref, here, commit)
+
+
 def follow(repo: Repo, moves: Iterable[Move]) -> None:
     """Bring the work trees along in which branches are checked out that have made *moves*; a local change stays."""
     places = repo.worktrees()

@@ -12,6 +12,8 @@ from mlgit.registry.decision import Origin
 from mlgit.registry.settle import Asked, Settled
 from mlgit.store import registry as store
 
+_BRANCHES = (refs.promotion_branch, refs.back_branch, refs.emergency_branch)
+
 
 def asked(repo: Repo, forge: Forge, base: str, commit: str | None = None) -> Asked:
     """Tells who asked for what becomes of a stage of *base*; nobody where that came there without a pull request.
@@ -39,11 +41,11 @@ def of_pull(forge: Forge, pull: PullRequest) -> Origin:
 def _proposed(repo: Repo, forge: Forge, settled: Settled, base: str) -> PullRequest | None:
     if settled.version is None:
         return None
-    head = refs.promotion_branch(settled.model, settled.version, settled.stage)
+    names = (name(settled.model, settled.version, settled.stage) for name in _BRANCHES)
     known = ledger.of(store.tags(repo, settled.model), settled.model)
     told = (decision.of_message(event.tag.message) for event in known.history if event.stage == settled.stage)
     done = {item for one in told if one for item in (one.origin.pull, one.commit)}
-    pulls = (pull for pull in forge.pulls(state=None, head=head) if pull.base == base)
+    pulls = (pull for head in names for pull in forge.pulls(state=None, head=head) if pull.base == base)
     return _merged(forge, (pull for pull in pulls if not {pull.number, pull.merge_commit} & done))
 
 

@@ -2,48 +2,85 @@
 
 from __future__ import annotations
 
-import contextlib
+import random
+import time
 from collections.abc import Callable, Mapping
 
-from mlgit.errors import NotFoundError, RefMovedError, UsageError
+from mlgit.errors import NotFoundError, RefMovedError, RefusedError, UnreachableError, UsageError
 from mlgit.forge.base import Forge, PullRequest, PullState
-from mlgit.git.merge import advance
+from mlgit.git.merge import advance, catch_up
 from mlgit.git.objects import Reader
+from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move, Repo
+from mlgit.registry import shared
 from mlgit.store import registry as store
 
 Edit = Callable[[Reader, str], Mapping[str, bytes | None]]
 """What a change comes to at a commit: path → content, None for a file that goes; nothing where all is so already."""
 
-_TRIES = 5
+_TRIES = 60
+"""Of 64 that commit on one branch at once, the last one gets through with the 15th try or so."""
 
 
-def at_once(repo: Repo, base: str, edit: Edit, message: str) -> str | None:
+def at_once(
+    repo: Repo, base: str, edit: Edit, message: str, *, remote: Remote | None = None,
+    wait: Callable[[float], None] = time.sleep, chance: Callable[[], float] = random.random,
+) -> str | None:  # fmt: skip
     """Commit what *edit* says on the branch *base*; return that commit, or None where all is so already.
 
-    Whoever commits there meanwhile loses nothing: *edit* is asked again. Raises `NotFoundError` where there is no such
-    branch here, `UsageError` where it lags behind its remote, `MlgitError` where local changes are in the way.
+    With *remote*, on the branch as it stands there, which the one here follows unless work is in the way. Whoever
+    commits meanwhile loses nothing: *edit* is asked again. Raises `NotFoundError` where there is no such branch,
+    `UsageError` where the one here lags behind, `MlgitError` where local changes are in the way, `RefusedError` where
+    *remote* takes no commits there, `GitError`.
     """
-    ref = f"refs/heads/{base}"
-    for _ in range(_TRIES):
-        tip = repo.refs(ref).get(ref)
-        if tip is None:
-            raise NotFoundError(f"There is no branch {base[:120]!r} here to commit on.", fix=f"git switch {base[:120]}")
-        remote = repo.resolve(f"refs/remotes/origin/{base}")
-        if remote and remote != tip and not repo.is_ancestor(remote, tip):
-            raise UsageError(
-                f"{base} lacks what is on origin/{base}: the registry may be old.",
-                fix=f"git switch {base} && git pull",
-            )
+    made = None
+    for attempt in range(_TRIES):
+        tip = _tip(repo, base, remote)
+        if made and repo.is_ancestor(made, tip):  # a push whose answer was lost
+            break
         with repo.reader() as reader:
             changes = edit(reader, tip)
         if not changes:
             return None
-        commit = repo.commit(tip, changes, message)
-        with contextlib.suppress(RefMovedError):
-            advance(repo, ref, tip, commit)
-            return commit
-    raise RefMovedError(f"{base} keeps moving; nothing was committed.", fix="try again")
+        made = repo.commit(tip, changes, message)
+        try:
+            if remote:
+                remote.push([Move(f"refs/heads/{base}", tip, made)])
+            else:
+                advance(repo, f"refs/heads/{base}", tip, made)
+            break
+        except (RefMovedError, UnreachableError):
+            if attempt == _TRIES - 1:
+                raise
+            wait((0.5 + chance()) * min(2.0, 0.05 * 2**attempt))
+        except RefusedError as exc:
+            raise RefusedError(
+                f"{base} on {bare(remote.name) if remote else 'here'} takes no commits of yours: nothing has moved.",
+                why=exc.why or exc.what, fix="go by a pull request",
+            ) from None  # fmt: skip
+    if made and remote:
+        catch_up(repo, f"refs/heads/{base}", made)
+    return made
+
+
+def _tip(repo: Repo, base: str, remote: Remote | None) -> str:
+    """Where *base* stands: on *remote*, where there is one, else here."""
+    if remote:
+        shared.bring(remote, base)
+        tip = repo.resolve(f"refs/remotes/{remote.name}/{base}")
+        if tip is None:
+            fix = f"git push {remote.name} {base[:120]}"
+            raise NotFoundError(f"There is no branch {base[:120]!r} on {bare(remote.name)} to commit on.", fix=fix)
+        return tip
+    tip = repo.refs(f"refs/heads/{base}").get(f"refs/heads/{base}")
+    if tip is None:
+        raise NotFoundError(f"There is no branch {base[:120]!r} here to commit on.", fix=f"git switch {base[:120]}")
+    there = repo.resolve(f"refs/remotes/origin/{base}")
+    if there and there != tip and not repo.is_ancestor(there, tip):
+        raise UsageError(
+            f"{base} lacks what is on origin/{base}: the registry may be old.", fix=f"git switch {base} && git pull"
+        )
+    return tip
 
 
 def by_pull(

@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mlgit.core.compare import Goal
+from mlgit.core.condition import Operation, Predicate
 from mlgit.core.model import ModelVersion
 from mlgit.core.run import EMPTY, Run
 from mlgit.core.verdict import Verdict
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
+from mlgit.index import query
 from mlgit.registry import scored
 from mlgit.registry.policy import judging
 from mlgit.registry.policy.evidence import Evidence, Need, Origin, Seeded, Sides
 from mlgit.registry.policy.file import Placed
-from mlgit.store import runs
+from mlgit.store import reproductions, runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,8 @@ class Sources:
     """When the gates are asked; None: the clock says."""
     repeats: Callable[[Run], Sequence[Seeded]] = lambda run: (Seeded(run=run.id, seed="", metrics=run.scalars),)
     """A run and those of its setting: the same code, command and params, and each seed once."""
+    bring: Callable[[Run], None] = lambda _run: None
+    """Have the runs of its project that others pushed, where a clone lacks them."""
     fetch: Callable[[Sequence[str]], None] = lambda _commits: None
     """Have these commits, where a clone is shallow."""
 
@@ -119,8 +123,26 @@ def _origin(seen: Evidence, case: Case, sources: Sources) -> Evidence:
         return lacking(seen, Need.ORIGIN, f"the run that made it cannot be read: {exc.what}")
 
 
+def _reproductions(seen: Evidence, case: Case, sources: Sources) -> Evidence:
+    """What came of making the candidate's run again."""
+    run_id = case.candidate.run
+    try:
+        if run := runs.read(case.repo, case.candidate.commit):
+            sources.bring(run)
+        again = Predicate("reproduces", Operation.EQUAL, (run_id,))
+        made = query.search(case.repo, again, ("-created",), limit=_MOST_AGAIN).runs if run_id else []
+        return replace(seen, reproductions=reproductions.read(case.repo, made))
+    except MlgitError as exc:
+        return lacking(seen, Need.REPRODUCTIONS, f"the runs that make it again cannot be read: {exc.what}")
+
+
+_MOST_AGAIN = 100
+"""Runs that make one again, which are looked at."""
+
+
 _GATHER: Mapping[Need, Callable[[Evidence, Case, Sources], Evidence]] = {
     Need.SEEDS: _seeds, Need.EXAMPLES: _examples, Need.ORIGIN: _origin,
+    Need.REPRODUCTIONS: _reproductions,
 }  # fmt: skip
 """How to have what is needed: the evidence so far → the evidence with it, or with why it is lacking."""
 

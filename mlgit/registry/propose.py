@@ -73,26 +73,30 @@ class Promotion:
 
 def plan(
     repo: Repo, model: str, version: str, stage: str, *, base: str, sources: Sources, lift: bool = False,
-    emergency: Emergency | None = None,
+    at: str | None = None, emergency: Emergency | None = None,
 ) -> Plan:  # fmt: skip
     """What promoting *version* to *stage* would do on the branch *base*, by the policy that stands there.
+
+    *at*: the commit that counts for it, where it is another than what is known here.
 
     *lift* takes the hold from a stage that has one; in an *emergency* gates are told and not asked. Raises
     `NotFoundError` for what does not exist, `HeldError`, `UsageError` for what cannot be, `ConfigError` for a policy
     that cannot be read. A failing gate does not raise: it is in the verdicts.
     """
     wanted = Stage(model=model, stage=stage, version=ledger.version(version), emergency=emergency)
-    return of(repo, wanted, base=base, sources=sources, lift=lift)
+    return of(repo, wanted, base=base, sources=sources, lift=lift, at=at)
 
 
-def of(repo: Repo, wanted: Stage, *, base: str, sources: Sources, lift: bool = False) -> Plan:
+def of(
+    repo: Repo, wanted: Stage, *, base: str, sources: Sources, lift: bool = False, at: str | None = None
+) -> Plan:  # fmt: skip
     """What it takes that the stage's file says what is *wanted*. Raises as `plan` does."""
     model, stage, number = wanted.model, ledger.name(wanted.stage, "stage"), wanted.version
     known = ledger.of(store.tags(repo), model)
     candidate = record_of(known, number)
     if said := deprecation(known, number):
         raise UsageError(f"{said}.", fix=f"promote another version, or mlgit model deprecate {said.called} --undo")
-    commit = store.base_commit(repo, base)
+    commit = at or store.base_commit(repo, base)
     with repo.reader() as reader:
         if stage in (known_as := store.card_at(reader, commit, model).aliases):
             raise UsageError(

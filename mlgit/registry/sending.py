@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from mlgit.errors import RefMovedError
+from mlgit.errors import RefMovedError, RefusedError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move
 from mlgit.registry import ledger, shared
@@ -13,23 +13,34 @@ from mlgit.registry.stages import OURS
 from mlgit.store import registry as store
 
 _TRIES = 8
+_TAGS = "refs/tags/"
 
 
 def settled(remote: Remote, base: str, act: Callable[[str | None], list[Settled]]) -> list[Settled]:
     """What *act* made of stages, given where *base* stands on *remote*; the tags are there by now.
 
     It acts on the tags as they are there, and again where another has sent some meanwhile. Raises `RefMovedError` where
-    that does not end, or where a tag there is another than one here that nothing of ours has made.
+    that does not end, or where a tag there is another than one here that nothing of ours has made; `RefusedError` where
+    no tags are taken: then none are here.
     """
+    repo = remote.repo
     for _ in range(_TRIES):
         shared.bring(remote, base)
-        found = act(remote.repo.resolve(f"refs/remotes/{remote.name}/{base}"))
+        before = repo.refs(_TAGS)
+        found = act(repo.resolve(f"refs/remotes/{remote.name}/{base}"))
         moved = {one.model for one in found if one.tag}
         try:
             send(remote, moved)
         except RefMovedError:
             _give_way(remote, moved)
             continue
+        except RefusedError as exc:
+            made = {ref: oid for ref, oid in repo.refs(_TAGS).items() if ref not in before and _model(ref) in moved}
+            repo.move([Move(ref, oid, None) for ref, oid in made.items()], why=f"{remote.name} takes no tags")
+            raise RefusedError(
+                f"{remote.name} takes no tags of stages from you: {', '.join(sorted(moved))} serve what they did.",
+                why=exc.why or exc.what, fix="leave it to the workflow mlgit-settle, or ask for the right to push tags",
+            ) from None  # fmt: skip
         if _are_served(remote, base, found):
             return found
     raise RefMovedError(
@@ -40,17 +51,17 @@ def settled(remote: Remote, base: str, act: Callable[[str | None], list[Settled]
 
 def send(remote: Remote, models: Collection[str]) -> None:
     """Have the tags of stages of *models* on *remote*: the last ones, and those that they follow."""
-    shared.share(remote, [ref for ref in remote.repo.refs("refs/tags/") if _model(ref) in models])
+    shared.share(remote, [ref for ref in remote.repo.refs(_TAGS) if _model(ref) in models])
 
 
 def _give_way(remote: Remote, models: Collection[str]) -> None:
     """Take the tags as *remote* has them, in the place of those that were made here and have the same names."""
     repo = remote.repo
-    here = {ref: oid for ref, oid in repo.refs("refs/tags/").items() if _model(ref) in models}
+    here = {ref: oid for ref, oid in repo.refs(_TAGS).items() if _model(ref) in models}
     there = remote.refs(*here) if here else {}
     moves = [Move(ref, here[ref], oid) for ref, oid in there.items() if here[ref] != oid]
-    made = {f"refs/tags/{tag.name}" for tag in store.tags(repo, *models) if f"\n{OURS}" in tag.message}
-    if strange := sorted(move.ref.removeprefix("refs/tags/") for move in moves if move.ref not in made):
+    made = {f"{_TAGS}{tag.name}" for tag in store.tags(repo, *models) if f"\n{OURS}" in tag.message}
+    if strange := sorted(move.ref.removeprefix(_TAGS) for move in moves if move.ref not in made):
         raise RefMovedError(
             f"{remote.name} has another tag {strange[0]} than this clone.",
             why="The one here was not made by a merge.",
@@ -71,4 +82,4 @@ def _are_served(remote: Remote, base: str, found: Collection[Settled]) -> bool:
 
 def _model(ref: str) -> str:
     """The model of a stage's tag; of any other, what is none."""
-    return ref.removeprefix("refs/tags/").partition("#")[0]
+    return ref.removeprefix(_TAGS).partition("#")[0]

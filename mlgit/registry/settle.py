@@ -158,12 +158,13 @@ def foresee_in(repo: Repo, commit: str, tree: str, *, sources: Sources) -> list[
 
 def reconcile(
     repo: Repo, base: str, *, sources: Sources, dry_run: bool = False, asked: Asked | None = None,
-    now: float | None = None,
+    only: tuple[str, str] | None = None, now: float | None = None,
 ) -> list[Settled]:  # fmt: skip
     """Let the tags say what the branch *base* says now, of every stage of which they say something else.
 
-    The gates are asked again. A stage whose file is gone is emptied, unless its tag was made with stock GTO. Raises
-    `ConfigError` for a registry that cannot be read, `UsageError` where *base* lags behind its remote.
+    *only*: of that model and stage. The gates are asked again. A stage whose file is gone is emptied, unless its tag
+    was made with stock GTO. Raises `ConfigError` for a registry that cannot be read, `UsageError` where *base* lags
+    behind its remote.
     """
     commit = store.base_commit(repo, base)
     remote = repo.resolve(f"refs/remotes/origin/{base}")
@@ -175,6 +176,8 @@ def reconcile(
         policy = policy_at(reader, commit)
         found = []
         for wanted, champion in unsettled(repo, store.stages_at(reader, commit)):
+            if only not in (None, (wanted.model, wanted.stage)):
+                continue
             judged = _judge(
                 repo, reader, commit, wanted, base=commit, policy=policy, champion=champion, sources=sources
             )  # fmt: skip

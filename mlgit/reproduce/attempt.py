@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlgit.core import refs
 from mlgit.core.condition import Operation, Predicate
+from mlgit.core.reproduction import Reproduction
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
@@ -22,7 +23,7 @@ from mlgit.reproduce.needs import Needs
 from mlgit.reproduce.recipe import Recipe
 from mlgit.reproduce.verdict import Tolerance, Verdict
 from mlgit.store import place as places
-from mlgit.store import runs
+from mlgit.store import reproductions, runs
 from mlgit.store.place import Place
 from mlgit.tracking import pinned
 from mlgit.tracking.command import pipeline
@@ -31,6 +32,8 @@ from mlgit.tracking.handed import inner
 from mlgit.tracking.notice import notify
 from mlgit.tracking.wish import Wish
 
+_FEW = 20
+"""Differences that a verdict keeps."""
 _SAID = ("name", "project", "group", "job_type", "notes", "tags")
 
 Shim = Callable[[Sequence[str], Mapping[str, str]], Mapping[str, str]]
@@ -72,7 +75,20 @@ def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) 
         return Outcome(verdict=Verdict(kind=verdict.Kind.CANNOT), ended_by=ended.signal, folder=folder)
     again = _same_of(repo, told, ended.run)
     result = judged.judge(repo, told, again, code=place.code, doubts=found.doubts, tolerance=wanted.tolerance)
-    return replace(result, folder=folder, untouched=idle)
+    return replace(result, again=_kept(repo, told.run, result), folder=folder, untouched=idle)
+
+
+def _kept(repo: Repo, first: Run, result: Outcome) -> Run | None:
+    """The run that makes *first* again, with the verdict on it: so that others, and gates, can go by it."""
+    found = result.verdict
+    if result.again is None or found.kind is verdict.Kind.CANNOT:
+        return result.again
+    told = Reproduction(
+        of=first.id, verdict=found.kind.value, by=repo.identity, relative=found.tolerance.relative,
+        absolute=found.tolerance.absolute, same=found.same,
+        differences=tuple(f"{one.kind} {one.name} differs" for one in found.differences[:_FEW] if not one.allowed),
+    )  # fmt: skip
+    return reproductions.keep(repo, result.again, told)
 
 
 def anew(repo: Repo, told: Recipe, found: Needs, name: str | None, *, shim: Shim) -> execution.Ended:

@@ -22,14 +22,18 @@ def sources(place: Place, *, goals: Mapping[str, Goal] | None = None, remote: Re
     """
     from mlgit.registry.gathering import Sources
 
-    def repeats(run: Run) -> Sequence[Seeded]:
+    def bring(run: Run) -> None:
         from mlgit.registry import shared
+
+        if remote:
+            shared.bring_runs(remote, run)
+
+    def repeats(run: Run) -> Sequence[Seeded]:
         from mlgit.registry.policy.evidence import Seeded
         from mlgit.report import evidence
         from mlgit.report import repeats as alike
 
-        if remote:
-            shared.bring_runs(remote, run)
+        bring(run)
         known = evidence.Known(repo=place.repo, project=run.project, folder=run.folder)
         return [Seeded(run=one.run.id, seed=one.seed, metrics=one.run.scalars) for one in alike.find(known, run)]
 
@@ -39,4 +43,6 @@ def sources(place: Place, *, goals: Mapping[str, Goal] | None = None, remote: Re
         if remote:
             shared.bring_commits(remote, commits)
 
-    return Sources(goals=place.settings.goals if goals is None else goals, repeats=repeats, fetch=fetch)
+    return Sources(
+        goals=place.settings.goals if goals is None else goals, repeats=repeats, bring=bring, fetch=fetch
+    )  # fmt: skip

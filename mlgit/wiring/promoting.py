@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlgit.core import refs
+from mlgit.errors import UsageError
 from mlgit.store.place import Place
-from mlgit.wiring import forge, judging, on_github, opening
+from mlgit.wiring import forge, judging, on_github, opening, remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlgit.core.model import Emergency
     from mlgit.core.registered import Registered
     from mlgit.forge.base import PullRequest
     from mlgit.git.remote import Remote
+    from mlgit.registry.direct import Direct
     from mlgit.registry.propose import Plan, Promotion
     from mlgit.registry.settle import Settled
 
@@ -68,11 +69,12 @@ def _moves_stages(place: Place, pull: PullRequest) -> bool:
 
 
 def settle_stages(
-    place: Place, *, base: str | None = None, dry_run: bool = False, remote: Remote | None = None
+    place: Place, *, base: str | None = None, dry_run: bool = False, remote: Remote | None = None,
+    only: tuple[str, str] | None = None,
 ) -> list[Settled]:  # fmt: skip
     """Let the tags say what the branch of promotions says now: what becomes of each stage where they differ.
 
-    What gates need and this clone lacks is brought from *remote*.
+    What gates need and this clone lacks is brought from *remote*. *only*: of that model and stage.
 
     Raises `ConfigError` for a registry that cannot be read, `UsageError` where the branch lags behind its remote.
     """
@@ -82,9 +84,9 @@ def settle_stages(
     repo, name = place.repo, registry.base_name(place.repo, base)
     sources = judging.sources(place, remote=remote)
     if dry_run:
-        return settle.reconcile(repo, name, sources=sources, dry_run=True)
+        return settle.reconcile(repo, name, sources=sources, dry_run=True, only=only)
     asked = asking.asked(repo, forge(place), name)
-    return _shared(place, name, lambda _tip: settle.reconcile(repo, name, sources=sources, asked=asked))
+    return _shared(place, name, lambda _tip: settle.reconcile(repo, name, sources=sources, asked=asked, only=only))
 
 
 def undo(place: Place, pull: PullRequest, settled: Settled) -> PullRequest | None:
@@ -94,23 +96,29 @@ def undo(place: Place, pull: PullRequest, settled: Settled) -> PullRequest | Non
     return taking_back.propose(place.repo, forge(place), pull, settled)
 
 
-def promotion(
-    place: Place, model: str, version: str, stage: str, *, base: str | None = None, lift: bool = False,
-    emergency: Emergency | None = None,
-) -> Plan:  # fmt: skip
+def version_of(place: Place, text: str, *, base: str | None = None) -> tuple[str, str]:
+    """(model, version) that *text* names: `MODEL@VERSION`, or by another name. Raises as `shelf.find` does."""
+    from mlgit.registry import shelf
+    from mlgit.store import registry
+
+    if "@" not in text:
+        fix = "write MODEL@VERSION, as mlgit model ls lists them, or MODEL@latest"
+        raise UsageError(f"{text[:120]!r} names no version.", fix=fix)
+    found = shelf.find(place.repo, text, base=registry.base_name(place.repo, base))
+    return found.model, found.version
+
+
+def promotion(place: Place, model: str, version: str, stage: str, *, base: str | None = None) -> Plan:
     """What promoting *version* of *model* to *stage* would do, and what the gates say of it.
 
-    *version* may be one of its stages or aliases, too. *lift* takes the hold from the stage; in an *emergency* gates
-    are told and not asked.
+    *version* may be one of its stages or aliases, too.
     """
     from mlgit.registry import propose, shelf
     from mlgit.store import registry
 
     name = registry.base_name(place.repo, base)
     number = shelf.find(place.repo, f"{model}@{version}", base=name).version
-    return propose.plan(
-        place.repo, model, number, stage, base=name, sources=judging.sources(place), lift=lift, emergency=emergency
-    )  # fmt: skip
+    return propose.plan(place.repo, model, number, stage, base=name, sources=judging.sources(place))
 
 
 def promote(place: Place, plan: Plan) -> Promotion:
@@ -125,6 +133,29 @@ def promote(place: Place, plan: Plan) -> Promotion:
     if there and there[0].clone and plan.refusal is None:
         shared.share(there[0].clone.remote, [refs.version_tag(plan.candidate.model, plan.candidate.version)])
     return propose.promote(place.repo, at, plan, sources=judging.sources(place))
+
+
+def direct(place: Place, model: str, version: str, stage: str, *, base: str | None = None) -> Direct:
+    """Let *stage* serve *version* at once, by a commit on the base branch: of the remote origin, where there is one.
+
+    Raises what `propose.plan` and `direct.promote` raise.
+    """
+    from mlgit.core.model import Stage
+    from mlgit.registry import card, ledger, propose
+    from mlgit.registry import direct as directly
+    from mlgit.store import registry
+
+    repo, sources, name = place.repo, judging.sources(place), registry.base_name(place.repo, base)
+    wanted = Stage(model=model, stage=ledger.name(stage, "stage"), version=ledger.version(version))
+    origin = remote(place)
+
+    def think(at: str) -> Plan:
+        return propose.plan(repo, model, version, stage, base=name, sources=sources, at=at)
+
+    return directly.promote(
+        repo, wanted, base=name, think=think, title=card.title(wanted), sources=sources,
+        remote=origin if origin.is_known else None,
+    )  # fmt: skip
 
 
 def registered(place: Place, *, base: str | None = None) -> list[Registered]:

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from mlgit import wiring
+from mlgit.errors import GateFailedError
+from mlgit.forge.base import Status, StatusState
+from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
+from mlgit.registry.propose import CONTEXT
+from mlgit.wiring import awaiting, promoting
 
 Mlgit = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -150,6 +156,50 @@ def test_promoting_again_says_that_it_is_open(inside: Repo, trained, mlgit: Mlgi
     mlgit("promote", "digits@v1.0.0", "staging")
 
     assert "#1 Promote digits v1.0.0 to staging is open already" in mlgit("promote", "digits@v1.0.0", "staging").stdout
+
+
+def test_who_waits_settles_what_somebody_merged_by_hand(inside: Repo, trained, mlgit: Mlgit):
+    mlgit("model", "register", trained("a", 0.5))
+    mlgit("promote", "digits@v1.0.0", "staging")
+    inside.git("merge", "-q", "--no-ff", "-m", "by hand", "promote/digits/v1.0.0/staging")
+    inside.git("branch", "-D", "promote/digits/v1.0.0/staging")
+    opened = FolderForge(inside).pulls(state=None)
+
+    again = mlgit("promote", "digits@v1.0.0", "staging", "--wait", "--timeout", "1")
+
+    assert "staging serves digits v1.0.0 (tag digits#staging#1)." in again.stdout
+    assert FolderForge(inside).pulls(state=None) == opened
+
+
+def test_waiting_ends_with_1_when_it_takes_too_long_or_is_closed(inside: Repo, trained, mlgit: Mlgit):
+    mlgit("model", "register", trained("a", 0.5))
+    asked = ("promote", "digits@v1.0.0", "staging", "--wait", "--json")
+
+    late = mlgit(*asked, "--timeout", "0", check=False)
+    program = [sys.executable, "-m", "mlgit", *asked[:-1]]
+    with subprocess.Popen(program, cwd=inside.folder, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stderr
+        told = next(line for line in waiting.stderr if line.startswith("#1"))
+        FolderForge(inside).close(1)
+        ended = waiting.stderr.read()
+
+    assert (late.returncode, waiting.returncode) == (1, 1)
+    assert "#1 is open after 0 minutes" in late.stderr
+    assert told == "#1 waits to be merged.\n"
+    assert "#1 was closed, and not merged." in ended
+
+
+def test_waiting_ends_with_4_where_a_gate_fails_meanwhile(inside: Repo, trained, mlgit: Mlgit):
+    mlgit("model", "register", trained("a", 0.5))
+    place, forge = wiring.place(), FolderForge(inside)
+    made = promoting.promote(place, promoting.promotion(place, "digits", "v1.0.0", "staging"))
+    failed = Status(context=CONTEXT, state=StatusState.FAILURE, description="0.5 is low", commit=made.pull.head_commit)
+    told: list[str] = []
+
+    with pytest.raises(GateFailedError, match=r"0\.5 is low"):
+        awaiting.settled(place, made, minutes=None, tell=told.append, pause=lambda _seconds: forge.set_status(failed))
+
+    assert told == ["#1 waits to be merged."]
 
 
 def test_one_version_is_shown_with_its_history(inside: Repo, trained, mlgit: Mlgit):

@@ -247,6 +247,25 @@ def test_nothing_of_the_users_work_tree_leaks_in_or_is_touched(project: Repo, ml
     assert (top / "params.yaml").read_text() == "lr: 77\n"
 
 
+def test_a_gate_goes_by_the_verdict_that_the_new_run_keeps(inside: Repo, mlgit: Mlgit):
+    train = "import mlgit, pathlib\nrun = mlgit.init()\nrun.log({'accuracy': 0.9})\n"
+    train += "pathlib.Path('net.bin').write_text('w')\nrun.log_artifact('net.bin', name='net', type='model')\n"
+    policy = "stages: {prod: {gates: [{reproduced: same}]}}\n"
+    commit(inside, train_py=train, **{".gitignore": "net.bin\n", "registry/policy.yaml": policy})
+    mlgit("run", "-n", "first", "--", "python", "train.py")
+    mlgit("model", "register", "first", "--name", "net")
+
+    before = mlgit("promote", "net@v1.0.0", "prod", "--dry-run", check=False)
+    mlgit("reproduce", "first")
+    after = mlgit("promote", "net@v1.0.0", "prod", "--dry-run")
+
+    assert (before.returncode, "never made again" in before.stdout + before.stderr) == (4, True)
+    again = run_of(inside, "first-again")
+    assert f"bitwise: run {again.id}" in after.stdout
+    assert "verdict: bitwise\n" in git(inside.folder, "show", f"{again.commit}:experiment/reproduction.yaml") + "\n"
+    assert mlgit("fsck").returncode == 0
+
+
 def test_a_reproduction_is_no_evidence_of_its_own(project: Repo, mlgit: Mlgit):
     first = run_of(project, "first")
     assert first.source

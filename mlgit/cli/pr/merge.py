@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from mlgit import wiring
-from mlgit.cli import output
+from mlgit.cli import output, staged
 from mlgit.cli.pr import given
 from mlgit.errors import GateFailedError
 from mlgit.wiring import promoting
@@ -57,28 +57,12 @@ def command(number: int, expect: str | None, as_json: bool) -> None:
     for one in stages:
         if isinstance(one.refusal, GateFailedError) and (back := promoting.undo(place, pull, one)):
             output.note(f"#{back.number} takes it back: mlgit pr merge {back.number}")
-    _say_stages(stages, quiet=as_json)
+    staged.say(stages, quiet=as_json)
 
 
 def _warn_of_failures(pull: PullRequest, checks: Sequence[Status]) -> None:
     if failed := [check.context for check in checks if check.state.value in ("failure", "error")]:
         output.note(f"#{pull.number}: {', '.join(failed)} failed; no rule here forbids the merge.")
-
-
-def _say_stages(stages: Sequence[Settled], *, quiet: bool) -> None:
-    """Tell which stages moved (unless *quiet*) and which did not; raise the worst of the reasons, after the others."""
-    from mlgit.registry import settle
-
-    for one in stages:
-        if one.refusal or one.overtaken:
-            output.note(settle.sentence(one))
-        elif not quiet:
-            output.say(settle.sentence(one))
-    refusals = sorted((one.refusal for one in stages if one.refusal), key=lambda refusal: -refusal.exit_code)
-    for refusal in refusals[1:]:
-        output.note(str(refusal))
-    if refusals:
-        raise refusals[0]
 
 
 def _say_refused(pull: PullRequest, stages: Sequence[Settled], *, as_json: bool) -> NoReturn:

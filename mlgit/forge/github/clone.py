@@ -63,12 +63,10 @@ class Clone:
 
     def follow(self, branch: str, commit: str) -> None:
         """Bring *branch* along to *commit*, as a pull would, unless work here is in the way."""
-        ref, there = f"refs/heads/{branch}", f"refs/remotes/{self.remote.name}/{branch}"
-        known = self.repo.refs(ref, there)
-        here, seen = known.get(ref), known.get(there)
+        merge.catch_up(self.repo, f"refs/heads/{branch}", commit)
+        there = f"refs/remotes/{self.remote.name}/{branch}"
+        seen = self.repo.refs(there).get(there)
         with contextlib.suppress(MlgitError):
-            if here and here != commit and self.repo.is_ancestor(here, commit):
-                merge.advance(self.repo, ref, here, commit)
             if seen and seen != commit and self.repo.is_ancestor(seen, commit):  # else git calls us ahead of it
                 self.repo.move([Move(there, seen, commit)], why="merged")
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
+from mlgit.core.reproduction import Made
 from mlgit.core.run import EMPTY, Run
 
 
@@ -18,6 +19,7 @@ class Need(enum.Enum):
     SEEDS = "seeds"
     EXAMPLES = "examples"
     ORIGIN = "origin"
+    REPRODUCTIONS = "reproductions"
 
 
 T = TypeVar("T")
@@ -87,5 +89,7 @@ class Evidence:
     """What each scored on single examples."""
     origins: Sides[Origin] = NO_ORIGIN
     """The runs that made both."""
+    reproductions: Sequence[Made] = ()
+    """What came of making the candidate's run again, each time."""
     lacking: Mapping[Need, str] = field(default_factory=dict)
     """Why something that was needed could not be had: the gate fails that needs it, or is an error, and says so."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.reproduction import Made, Reproduction
 from mlgit.core.run import Run, State
 from mlgit.core.verdict import Outcome, Verdict
 from mlgit.errors import ConfigError
@@ -148,6 +149,39 @@ def test_a_lineage_without_a_gap_passes_and_says_what_is_known():
     assert (found.passed, found.observed) == (True, "run r, code c0dec0dec0, 1 data, 0 artifacts")
 
 
+def again(verdict: str, *, of: str = "r", limit: float = 0.0, **same: int) -> Made:
+    told = Reproduction(of=of, verdict=verdict, by="Ada", relative=limit, absolute=limit, same=same or {"metrics": 2})
+    return Made(run=f"again-{verdict}", created=1.7e9, told=told)
+
+
+@pytest.mark.parametrize(
+    ("made", "same", "close"),
+    [
+        ([], False, False),
+        ([again("bitwise")], True, True),
+        ([again("bitwise", of="another")], False, False),
+        ([again("bitwise", params=3)], False, False),
+        ([again("differs")], False, False),
+        ([again("within tolerance", limit=1e-6)], False, True),
+        ([again("within tolerance", limit=0.5)], False, False),
+        ([again("differs"), again("bitwise")], True, True),
+    ],
+)
+def test_a_run_is_reproduced_where_somebody_had_the_same_come_out(made: list[Made], same: bool, close: bool):
+    assert asked("{reproduced: same}", reproductions=made).passed is same
+    assert asked("{reproduced: close, tolerance: 1e-6}", reproductions=made).passed is close
+
+
+def test_the_verdict_says_who_made_it_again_and_what_would_do():
+    never = asked("{reproduced: close, tolerance: 1e-6}")
+    made = asked("{reproduced: same}", reproductions=[again("bitwise")])
+
+    assert (never.observed, never.fix) == (
+        "never made again", "mlgit reproduce r --tolerance 1e-06/1e-06, and mlgit push",
+    )  # fmt: skip
+    assert made.observed == "bitwise: run again-bitwise, 2023-11-14, by Ada"
+
+
 def test_what_could_not_be_read_is_an_error():
     for text in ("{lineage: complete}", f"{{evaluated_on: a, digest: {A}}}"):
         assert asked(text, lacking={Need.ORIGIN: "git refused"}).outcome is Outcome.ERROR
@@ -164,6 +198,8 @@ def test_what_could_not_be_read_is_an_error():
         (f"{{evaluated_on: a, digest: {A}, same_as: champion}}", "give digest, or same_as"),
         ("{evaluated_on: a, digest: v3}", "32 hex digits"),
         ("{lineage: most}", "complete"),
+        ("{reproduced: close}", "needs a tolerance"),
+        ("{reproduced: same, tolerance: 1}", "tolerance is for"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_where_it_is_written(text: str, why: str):

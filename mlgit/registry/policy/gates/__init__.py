@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from mlgit.registry.policy.gates import better, champion, data, evaluated, lineage, metric, slices
+from mlgit.registry.policy.gates import better, champion, data, evaluated, lineage, metric, reproduced, slices
 from mlgit.registry.policy.kind import Kind
 
 Gate = (
@@ -17,11 +17,13 @@ Gate = (
     | evaluated.Settings
     | lineage.Settings
     | metric.Settings
+    | reproduced.Settings
 )
 """One check, as the file writes it. Told apart by the first key of each, the first here before those that follow."""
 
 _ALL: tuple[Kind[Any], ...] = (
     slices.KIND, better.KIND, champion.KIND, data.KIND, evaluated.KIND, lineage.KIND, metric.KIND,
+    reproduced.KIND,
 )  # fmt: skip
 KINDS: Mapping[type, Kind[Any]] = MappingProxyType({kind.settings: kind for kind in _ALL})
 """The settings of a gate → its kind."""

@@ -1,0 +1,114 @@
+"""Waiting for a promotion: until its pull request is merged and its stage serves it, or will not."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mlgit.errors import GateFailedError, MlgitError, RefusedError
+from mlgit.forge.base import PullState, StatusState
+from mlgit.wiring import forge, on_github, promoting, remote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mlgit.forge.base import Forge, PullRequest
+    from mlgit.registry.propose import Promotion
+    from mlgit.registry.settle import Settled
+    from mlgit.store.place import Place
+
+_LOOK, _LOOK_FAR = 0.5, 10.0
+"""Seconds between two looks: at a folder, and at GitHub, which counts them."""
+
+
+def settled(
+    place: Place, made: Promotion, *, minutes: float | None, tell: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic, pause: Callable[[float], None] = time.sleep,
+) -> Sequence[Settled]:  # fmt: skip
+    """What became of the stages once the pull request of *made* is merged; who waits settles it, should nobody else.
+
+    *tell* hears how it stands, each time that it stands otherwise. Raises `GateFailedError` where a gate fails by now,
+    `MlgitError` where it was closed, or is not merged after so many *minutes*.
+    """
+    at, number, said = forge(place), made.pull.number, ""
+    end = None if minutes is None else clock() + 60 * minutes
+    while True:
+        pull = at.get(number)
+        if pull.state is PullState.CLOSED:
+            fix = f"mlgit pr show {number} says why, where somebody did; mlgit promote proposes it anew"
+            raise MlgitError(f"#{number} was closed, and not merged.", fix=fix)
+        if pull.state is PullState.MERGED:
+            try:
+                return promoting.after_merge(place, pull)
+            except RefusedError:  # tags there are for another to make
+                if found := _served(place, made):
+                    return found
+        if (now := _stands(at, pull)) != said:
+            tell(said := now)
+        if end is not None and clock() >= end:
+            raise MlgitError(
+                f"#{number} is {pull.state.value} after {minutes:g} minutes, and its stage has not moved.",
+                fix="the same command again waits on; it opens nothing twice",
+            )
+        pause(_LOOK_FAR if on_github(place) else _LOOK)
+
+
+def _stands(at: Forge, pull: PullRequest) -> str:
+    """How *pull* stands, in a line. Raises `GateFailedError`."""
+    from mlgit.registry import asking
+    from mlgit.registry.propose import CONTEXT
+
+    if pull.state is PullState.MERGED:
+        return f"#{pull.number} is merged; its tags are for another to make."
+    gates = next((one for one in at.statuses(pull.head_commit) if one.context == CONTEXT), None)
+    if gates and gates.state in (StatusState.FAILURE, StatusState.ERROR):
+        raise GateFailedError(
+            f"#{pull.number} does not pass its gates any more: {gates.description}",
+            fix=f"mlgit promote says what they ask; mlgit pr close {pull.number} withdraws it",
+        )
+    approved = asking.approvers(pull, at.reviews(pull.number))
+    return f"#{pull.number} waits to be merged" + (f"; approved by {', '.join(approved)}." if approved else ".")
+
+
+def merged(place: Place, model: str, version: str, stage: str, *, base: str | None) -> Sequence[Settled] | None:
+    """What became of a stage of which the base branch says by now that it is to serve *version*; None where it doesn't.
+
+    It is settled, should it not be. So who waits again after the merge opens nothing anew.
+    """
+    from mlgit.git.merge import catch_up
+    from mlgit.registry import ledger, shared
+    from mlgit.store import registry as store
+
+    repo, name, number = place.repo, store.base_name(place.repo, base), ledger.version(version)
+    there = on_github(place)
+    tip = None
+    if there and there[0].clone:
+        shared.bring(there[0].clone.remote, name)
+        if tip := repo.resolve(f"refs/remotes/{there[0].clone.remote.name}/{name}"):
+            catch_up(repo, f"refs/heads/{name}", tip)
+    with repo.reader() as reader:
+        said = store.stage_at(reader, tip or store.base_commit(repo, name), model, stage)
+    if said is None or said.version != number:
+        return None
+    return _tagged(place, model, stage, number) or promoting.settle_stages(place, base=base, only=(model, stage))
+
+
+def _served(place: Place, made: Promotion) -> Sequence[Settled]:
+    """The stage, once the tags on the remote say that it serves what was proposed; nothing before."""
+    from mlgit.registry import shared
+
+    plan = made.plan
+    shared.bring(remote(place), plan.base)
+    return _tagged(place, plan.candidate.model, plan.stage, plan.candidate.version)
+
+
+def _tagged(place: Place, model: str, stage: str, version: str) -> Sequence[Settled]:
+    from mlgit.registry import ledger
+    from mlgit.registry.settle import Settled
+    from mlgit.registry.stages import last
+    from mlgit.store import registry as store
+
+    known = ledger.of(store.tags(place.repo, model), model)
+    if known.stages.get(stage) != version:
+        return ()
+    return (Settled(model=model, stage=stage, version=version, tag=last(known, stage).tag.name),)
