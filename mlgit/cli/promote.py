@@ -129,7 +129,8 @@ def _show(plan: Plan, *, quiet: bool) -> None:
     if not plan.policy:
         output.note(f"{plan.base} has no registry/policy.yaml: no gate is asked.")
     for verdict in plan.verdicts:
-        output.say(f"{_OUTCOMES[verdict.outcome.value]}  {verdict.gate}: {verdict.observed}  ({verdict.where})")
+        how = "waits" if verdict.waits else _OUTCOMES[verdict.outcome.value]
+        output.say(f"{how}  {verdict.gate}: {verdict.observed}  ({verdict.where})")
 
 
 def _plain(plan: Plan) -> dict[str, object]:

@@ -41,6 +41,8 @@ class Verdict:
     """What it was judged by, as plain JSON: enough to judge it again."""
     told: bool = False
     """Whether it is only told, and not asked: in an emergency, and on the way back."""
+    waits: bool = False
+    """Whether it does not pass yet, and time or people may still let it: a pull request may be opened meanwhile."""
 
     @property
     def passed(self) -> bool:
@@ -57,5 +59,5 @@ class Verdict:
         """The verdict for a script, and for the record of a promotion."""
         return {
             "gate": self.gate, "passed": self.passed, "outcome": self.outcome.value, "observed": self.observed,
-            "where": self.where, "inputs": dict(self.inputs), "told": self.told,
+            "where": self.where, "inputs": dict(self.inputs), "told": self.told, "waits": self.waits,
         }  # fmt: skip

@@ -8,6 +8,7 @@ from mlgit.core import compare, escape, figures
 from mlgit.core.compare import MISSING, Direction, Goal
 from mlgit.core.model import Hold, ModelVersion, Stage
 from mlgit.core.verdict import Outcome, Verdict
+from mlgit.forge.base import StatusState
 
 MARKER = "promotion"
 _ROWS = 50
@@ -97,6 +98,23 @@ def comment(
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
+def status(wanted: Stage, verdicts: Sequence[Verdict]) -> tuple[StatusState, str]:
+    """How the status of the gates stands, and what it says."""
+    bars = sorted((one for one in verdicts if one.bars), key=lambda one: one.waits)
+    if not bars:
+        return StatusState.SUCCESS, brief(wanted, verdicts)
+    said = f"{bars[0].gate}: {bars[0].observed}"
+    if not bars[0].waits:
+        return StatusState.FAILURE, said
+    return StatusState.PENDING, f"waits for {said}" + (f", and {len(bars) - 1} more" if len(bars) > 1 else "")
+
+
+def _outcome(verdict: Verdict) -> str:
+    if verdict.told and not verdict.passed:
+        return f"{_OUTCOMES[verdict.outcome]}, passed over"
+    return "⏳ waits" if verdict.waits else _OUTCOMES[verdict.outcome]
+
+
 def _unsafe(candidate: ModelVersion) -> str:
     """A warning where loading the candidate may run code that came with it."""
     if not candidate.unsafe:
@@ -119,7 +137,7 @@ def _gates(verdicts: Sequence[Verdict]) -> str:
         return "**No gate was asked.** `registry/policy.yaml` on the base branch lists none for this stage."
     rows = [
         (
-            _OUTCOMES[verdict.outcome] + (", passed over" if verdict.told and not verdict.passed else ""),
+            _outcome(verdict),
             escape.markdown(verdict.gate),
             escape.markdown(verdict.observed),
             escape.code(verdict.where),

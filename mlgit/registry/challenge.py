@@ -79,7 +79,7 @@ def look(repo: Repo, forge: Forge, run: Run, wish: Wish) -> Challenge:
     case = Case(repo=repo, base=base, stage=wish.stage, candidate=candidate, champion=champion)
     verdicts = gathering.judge(case, gates, wish.sources)
     found = _contest(repo, forge, candidate, champion, gates, wish)
-    if found.is_won and (failed := next((one for one in verdicts if not one.passed), None)):
+    if found.is_won and (failed := next((one for one in verdicts if not one.passed and not one.waits), None)):
         why = f"the gate {failed.where} asks for {failed.gate}, and saw {failed.observed}"
         found = contest.Contest(is_won=False, why=why)
     both = champion.data if champion else {}

@@ -14,10 +14,11 @@ from mlgit.core.verdict import Verdict
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.registry import scored
-from mlgit.registry.policy import judging
+from mlgit.registry import ledger, scored
+from mlgit.registry.policy import freezes, judging
 from mlgit.registry.policy.evidence import Evidence, Need, Origin, Seeded, Sides
 from mlgit.registry.policy.file import Placed
+from mlgit.store import registry as store
 from mlgit.store import reproductions, runs
 
 
@@ -62,7 +63,16 @@ class Case:
 def judge(case: Case, gates: Sequence[Placed], sources: Sources) -> list[Verdict]:
     """One verdict for each of *gates* that is asked in this *case*."""
     asked = judging.asked(gates, is_return=case.is_return)
-    return judging.judge(asked, gather(case, judging.needs(asked), sources), told=case.is_waived)
+    seen = gather(case, judging.needs(asked), sources)
+    return [*judging.judge(asked, seen, told=case.is_waived), *_frozen(case, seen)]
+
+
+def _frozen(case: Case, seen: Evidence) -> list[Verdict]:
+    """That the stage stands still for once, where it does."""
+    with case.repo.reader() as reader:
+        found = freezes.read(reader.blob(f"{case.base}:{freezes.SOURCE}"))
+    standing = freezes.standing(found, case.candidate.model, case.stage, seen.now)
+    return [freezes.verdict(standing, seen.now, told=case.is_waived)] if standing else []
 
 
 def gather(case: Case, needs: frozenset[Need], sources: Sources) -> Evidence:
@@ -100,6 +110,11 @@ def _examples(seen: Evidence, case: Case, _: Sources) -> Evidence:
     except MlgitError as exc:
         return lacking(seen, Need.EXAMPLES, f"the tables of examples cannot be read: {exc.what}")
     return replace(seen, examples=Sides(candidate=one, champion=other))
+
+
+def _history(seen: Evidence, case: Case, _: Sources) -> Evidence:
+    model = case.candidate.model
+    return replace(seen, history=ledger.of(store.tags(case.repo, model), model).history)
 
 
 def _origin(seen: Evidence, case: Case, sources: Sources) -> Evidence:
@@ -141,8 +156,11 @@ _MOST_AGAIN = 100
 
 
 _GATHER: Mapping[Need, Callable[[Evidence, Case, Sources], Evidence]] = {
-    Need.SEEDS: _seeds, Need.EXAMPLES: _examples, Need.ORIGIN: _origin,
+    Need.SEEDS: _seeds,
+    Need.EXAMPLES: _examples,
+    Need.ORIGIN: _origin,
     Need.REPRODUCTIONS: _reproductions,
+    Need.HISTORY: _history,
 }  # fmt: skip
 """How to have what is needed: the evidence so far → the evidence with it, or with why it is lacking."""
 

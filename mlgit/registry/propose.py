@@ -9,7 +9,7 @@ from mlgit.core import refs
 from mlgit.core.model import Emergency, Hold, ModelVersion, Stage
 from mlgit.core.verdict import Verdict
 from mlgit.errors import GateFailedError, HeldError, MlgitError, UsageError
-from mlgit.forge.base import Forge, PullRequest, PullState, Status, StatusState
+from mlgit.forge.base import Forge, PullRequest, PullState, Status
 from mlgit.forge.sticky import upsert
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo
@@ -57,7 +57,12 @@ class Plan:
 
     @property
     def refusal(self) -> GateFailedError | None:
-        """Why it may not be, or None where every gate passed."""
+        """Why it may not even be proposed; None where every gate passed, or waits for people or time."""
+        return judging.refusal(self.candidate, self.stage, [one for one in self.verdicts if not one.waits])
+
+    @property
+    def unmet(self) -> GateFailedError | None:
+        """Why the stage may not move now; None where every gate passed."""
         return judging.refusal(self.candidate, self.stage, self.verdicts)
 
 
@@ -198,8 +203,8 @@ def promote(repo: Repo, forge: Forge, made: Plan, *, sources: Sources) -> Promot
             body=card.body(made.wanted, made.champion, made.lifted),
         )  # fmt: skip
     told = card.comment(made.candidate, made.champion, made.wanted, made.verdicts, sources.goals)
-    passed = card.brief(made.wanted, made.verdicts)
-    status = Status(context=CONTEXT, state=StatusState.SUCCESS, description=passed, commit=pull.head_commit)
+    state, said = card.status(made.wanted, made.verdicts)
+    status = Status(context=CONTEXT, state=state, description=said, commit=pull.head_commit)
     upsert(forge, pull.number, card.MARKER, told, status=status)
     return Promotion(plan=made, pull=pull, opened=opened)
 

@@ -93,13 +93,19 @@ def plain(settled: Settled) -> dict[str, Any]:
 
 def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
     """Say by the status of the gates on *commit* what they say of *stages*, those that it changes."""
-    refused = [stage.refusal for stage in stages if stage.refusal]
-    state = StatusState.FAILURE if refused else StatusState.SUCCESS
+    refused = min((one for one in stages if one.refusal), key=_waits, default=None)
+    state = StatusState.SUCCESS if not refused else StatusState.PENDING if _waits(refused) else StatusState.FAILURE
     told = "asked again before the merge: all passed" if stages else "it moves no stage"
     if over := [verdict.gate for stage in stages for verdict in stage.verdicts if verdict.told and not verdict.passed]:
         told = f"{'EMERGENCY: ' if any(stage.emergency for stage in stages) else ''}passes over {', '.join(over)}"
-    status = Status(context=CONTEXT, state=state, description=refused[0].what if refused else told, commit=commit)
+    said = refused.refusal.what if refused and refused.refusal else told
+    status = Status(context=CONTEXT, state=state, description=said, commit=commit)
     forge.set_status(status, remarks=remarks(verdict for stage in stages for verdict in stage.verdicts))
+
+
+def _waits(one: Settled) -> bool:
+    """Whether people or time may still let it pass."""
+    return isinstance(one.refusal, GateFailedError) and all(verdict.passed or verdict.waits for verdict in one.verdicts)
 
 
 def settle(

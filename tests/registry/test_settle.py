@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.core.model import ModelVersion
+from mlgit.core.model import Hold, ModelVersion
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, UsageError
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import deliver, ledger, propose, registering, settle, shelf
+from mlgit.registry import back, deliver, ledger, propose, registering, settle, shelf
 from mlgit.registry.gathering import Sources
 from mlgit.store import registry as store
 
@@ -265,3 +265,62 @@ def test_what_a_merge_would_do_is_judged_by_the_policy_of_the_base(repo: Repo, t
     assert [one.refusal for one in before] == [None]
     assert isinstance(after.refusal, GateFailedError)
     assert [tag.name for tag in store.tags(repo)] == ["digits@v1.0.0"]
+
+
+def written(repo: Repo, **files: str) -> None:
+    """Commit these files to main."""
+    changed = {path.replace("__", "/"): text.encode() for path, text in files.items()}
+    repo.git("reset", "-q", "--hard", repo.commit(repo.resolve("main"), changed, "by hand"))
+
+
+SOAKED = "stages: {staging: , production: {after: staging, gates: [{soak: 24h}]}}\n"
+
+
+def test_a_promotion_may_be_proposed_while_it_soaks_and_moves_the_stage_once_that_is_over(repo: Repo, trained):
+    written(repo, **{"registry__policy.yaml": SOAKED})
+    registering.register(repo, trained("a"), model="digits", now=NOW)
+    with pytest.raises(GateFailedError, match="in staging it never was"):
+        promoted(repo, "v1.0.0", "production")
+    settle.settle(repo, promoted(repo, "v1.0.0", "staging"), sources=Sources(now=NOW), now=NOW)
+    early, late = Sources(now=NOW + 3600), Sources(now=NOW + 24 * 3600 + 1)
+    plan = propose.plan(repo, "digits", "v1.0.0", "production", base="main", sources=early)
+    forge = FolderForge(repo)
+
+    pull = propose.promote(repo, forge, plan, sources=early).pull
+
+    (status,) = forge.statuses(pull.head_commit)
+    assert (status.state.value, status.description) == (
+        "pending", "waits for 24h in staging: staging: 59m 59s",
+    )  # fmt: skip
+    assert plan.unmet
+    (foreseen,) = settle.foresee(repo, "main", pull.head_commit, sources=early)
+    settle.tell(forge, pull.head_commit, [foreseen])
+    assert forge.statuses(pull.head_commit)[0].state.value == "pending"
+    merge = forge.merge(pull.number).merge_commit
+    assert merge
+    (refused,) = settle.settle(repo, merge, sources=early)
+    assert isinstance(refused.refusal, GateFailedError)
+    (settled,) = settle.reconcile(repo, "main", sources=late, now=NOW + 24 * 3600 + 1)
+    assert settled.tag == "digits#production#2"
+
+
+def test_a_freeze_on_the_base_branch_keeps_a_stage_still_but_no_way_back(repo: Repo, trained):
+    for name in ("a", "b"):
+        registering.register(repo, trained(name), model="digits", now=NOW)
+    for version in ("v1.0.0", "v1.1.0"):
+        settle.settle(repo, promoted(repo, version, "production"), sources=Sources(), now=NOW)
+    registering.register(repo, trained("c"), model="digits", now=NOW)
+    freeze = "freezes:\n  - {models: 'dig*', since: 2026-01-01, why: audit, by: ada}\n"
+    written(repo, **{"registry__freezes.yaml": freeze})
+
+    plan = propose.plan(repo, "digits", "v1.2.0", "production", base="main", sources=Sources(now=NOW))
+    hold = Hold(by="ada", since="2027-01-15T08:00:00Z", why="wrong")
+    way_back = back.plan(repo, "digits", "production", hold=hold, base="main", sources=Sources(now=NOW))
+
+    (frozen,) = plan.verdicts
+    assert (frozen.waits, frozen.where) == (True, "registry/freezes.yaml:2")
+    assert "cannot be promoted to production: it is frozen until it is lifted by ada: audit" in str(plan.unmet)
+    assert plan.refusal is None
+    assert isinstance(way_back, propose.Plan)
+    assert [(one.told, one.waits) for one in way_back.verdicts] == [(True, False)]
+    assert way_back.unmet is None

@@ -11,11 +11,14 @@ from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
 from mlgit.core.reproduction import Made
 from mlgit.core.run import EMPTY, Run
+from mlgit.registry.ledger import Event
 
 
 class Need(enum.Enum):
     """What takes some gathering, and is gathered only where a gate asks for it."""
 
+    HISTORY = "history"
+    """The model's tags: what served which stage, and when."""
     SEEDS = "seeds"
     EXAMPLES = "examples"
     ORIGIN = "origin"
@@ -91,5 +94,7 @@ class Evidence:
     """The runs that made both."""
     reproductions: Sequence[Made] = ()
     """What came of making the candidate's run again, each time."""
+    history: tuple[Event, ...] = ()
+    """What the model's tags tell, oldest first."""
     lacking: Mapping[Need, str] = field(default_factory=dict)
     """Why something that was needed could not be had: the gate fails that needs it, or is an error, and says so."""

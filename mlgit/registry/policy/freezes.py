@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from mlgit.core import figures
+from mlgit.core.verdict import Outcome, Verdict
 from mlgit.documents import reader
 from mlgit.documents.writer import dump
 
@@ -94,6 +95,15 @@ def standing(freezes: Iterable[Freeze], model: str, stage: str, now: float) -> F
     """The one of *freezes* that keeps *stage* of *model* still at *now*, the longest of several; None: it may move."""
     found = [freeze for freeze in freezes if freeze.covers(model, stage) and freeze.stands(now)]
     return max(found, key=lambda freeze: float("inf") if freeze.until is None else freeze.until, default=None)
+
+
+def verdict(freeze: Freeze, now: float, *, told: bool) -> Verdict:
+    """That *freeze* stands in the way *now*, or is only *told*."""
+    end = "" if freeze.until is None else f"merge it after {figures.moment(freeze.until)}, or "
+    return Verdict(
+        gate="no freeze", outcome=Outcome.FAILED, observed=str(freeze), where=freeze.where, told=told, waits=not told,
+        refused=f"it is {freeze}", fix=f"{end}lift it: mlgit unfreeze", inputs={"freeze": _plain(freeze), "now": now},
+    )  # fmt: skip
 
 
 def _plain(freeze: Freeze) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlgit.core.model import ModelVersion
-from mlgit.core.verdict import Verdict
+from mlgit.core.verdict import Outcome, Verdict
 from mlgit.errors import GateFailedError
 from mlgit.registry.policy.evidence import Evidence, Need
 from mlgit.registry.policy.file import Placed
@@ -27,11 +27,11 @@ def judge(gates: Sequence[Placed], seen: Evidence, *, told: bool = False) -> lis
 
 
 def _verdict(placed: Placed, seen: Evidence, *, told: bool) -> Verdict:
-    found = placed.kind.judge(placed.gate, seen)
+    found, is_told = placed.kind.judge(placed.gate, seen), told and not placed.kind.is_firm
     return Verdict(
         gate=found.gate, outcome=found.outcome, observed=found.observed, where=placed.where, fix=found.fix,
         refused=f"{found.said}, the gate asks {found.asks}", inputs=found.inputs,
-        told=told and not placed.kind.is_firm,
+        told=is_told, waits=found.waits and found.outcome is not Outcome.PASSED and not is_told,
     )  # fmt: skip
 
 

@@ -30,6 +30,8 @@ class Finding:
     """What would make it pass; where empty: another version, or another gate."""
     inputs: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     """What it was judged by, as plain JSON."""
+    waits: bool = False
+    """Whether time or people may still let it pass, as the version and the policy are."""
 
 
 def unasked(gate: str, why: str) -> Finding:

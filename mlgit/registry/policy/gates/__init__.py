@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from mlgit.registry.policy.gates import better, champion, data, evaluated, lineage, metric, reproduced, slices
+from mlgit.registry.policy.gates import (
+    better,
+    card,
+    champion,
+    data,
+    evaluated,
+    freeze,
+    lineage,
+    metric,
+    reproduced,
+    slices,
+    soak,
+    stored,
+    upstream,
+)
 from mlgit.registry.policy.kind import Kind
 
 Gate = (
@@ -16,14 +30,29 @@ Gate = (
     | data.Settings
     | evaluated.Settings
     | lineage.Settings
-    | metric.Settings
     | reproduced.Settings
+    | card.Settings
+    | stored.Settings
+    | soak.Settings
+    | freeze.Settings
+    | metric.Settings
 )
 """One check, as the file writes it. Told apart by the first key of each, the first here before those that follow."""
 
 _ALL: tuple[Kind[Any], ...] = (
-    slices.KIND, better.KIND, champion.KIND, data.KIND, evaluated.KIND, lineage.KIND, metric.KIND,
+    slices.KIND,
+    better.KIND,
+    champion.KIND,
+    data.KIND,
+    evaluated.KIND,
+    lineage.KIND,
     reproduced.KIND,
-)  # fmt: skip
+    card.KIND,
+    stored.KIND,
+    soak.KIND,
+    freeze.KIND,
+    metric.KIND,
+    upstream.KIND,
+)
 KINDS: Mapping[type, Kind[Any]] = MappingProxyType({kind.settings: kind for kind in _ALL})
 """The settings of a gate → its kind."""
