@@ -136,6 +136,8 @@ _ASKED = {
     "mlgit promote --dry-run": (("promote", f"{_ONE}@v1.18.0", "production", "--dry-run"), 1000),
     "mlgit model settle --dry-run": (("model", "settle", "--dry-run"), 1000),
     "mlgit lineage of a version": (("lineage", f"{_ONE}@v1.7.0"), 0),
+    "mlgit doctor": (("doctor",), 0),
+    f"mlgit model ls --json of 100 models, {100 * VERSIONS:,} versions": (("model", "ls", "--json", "-n", "100"), 0),
 }
 
 

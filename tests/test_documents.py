@@ -69,6 +69,14 @@ def test_three_readers_see_what_was_written(data: Any):
     assert same(data, YAML(typ="safe", pure=True).load(text))
 
 
+@settings(deadline=None, max_examples=100)
+@given(st.dictionaries(TEXT, DATA, max_size=4))
+def test_plain_data_is_read_like_the_yaml_that_is_written_of_it(data: dict[str, Any]):
+    document = reader.of_plain(data, source="x.yaml")
+
+    assert same(document.read(dict[str, Any]), reader.load(writer.dump(data), dict[str, Any], source="x.yaml"))
+
+
 @pytest.mark.parametrize("text", AWKWARD)
 def test_awkward_text_stays_text_for_every_reader(text: str):
     for data in (text, {"key": text}, {text: 1}, [text], {"a": [text]}):

@@ -63,7 +63,9 @@ class Thing(RunName):
         from mlgit.index import query
         from mlgit.wiring import promoting
 
-        models = [name for one in promoting.registered(place) for name in (one.name, *one.served)]
+        model, at, _ = typed.replace("#", "@").partition("@")
+        known = promoting.registered(place, model if at else None)
+        models = [name for one in known for name in (one.name, *one.served)]
         artifacts = sorted(query.logged(place.repo, project=place.meant))
         return [*((name, "") for name in (*models, *artifacts)), *super().known(place, typed)]
 
@@ -150,10 +152,13 @@ class ModelName(Name):
 
     def known(self, place: Place, typed: str) -> Known:
         """The models; behind an `@`, the versions and stages of the one before it."""
+        from mlgit.store import registry
         from mlgit.wiring import promoting
 
-        known = promoting.registered(place)
-        called = [name for one in known for name in ((one.name, *one.served) if "@" in typed else (one.model,))]
+        model, at, _ = typed.partition("@")
+        if not at:
+            return ((name, "") for name in registry.models(place.repo))
+        called = [name for one in promoting.registered(place, model) for name in (one.name, *one.served)]
         return ((name, "") for name in dict.fromkeys(name.replace("#", "@") for name in called))
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -96,6 +96,16 @@ def kept_for_us() -> Iterator[None]:
 def as_json(data: Any) -> None:
     """*data* as indented JSON; nan and the infinities as words, for JSON has no such numbers."""
     sys.stdout.write(_uncommanded(json_text(data, ascii_only=not takes_unicode())))
+
+
+def as_json_list(items: Iterable[Any]) -> None:
+    """A list of *items* like `as_json`, each printed before the next one is asked for."""
+    before = "[\n  "
+    for item in items:
+        text = json_text(item, ascii_only=not takes_unicode()).rstrip()
+        sys.stdout.write(before + _uncommanded(text.replace("\n", "\n  ")))  # inside of its texts it is escaped
+        before = ",\n  "
+    sys.stdout.write("[]\n" if before == "[\n  " else "\n]\n")
 
 
 def json_text(data: Any, *, ascii_only: bool = False) -> str:

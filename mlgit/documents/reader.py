@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import math
 import re
 import types
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, TypeVar, Union
 
 from mlgit.core import escape
+from mlgit.documents import writer
 from mlgit.errors import ConfigError
 
 T = TypeVar("T")
@@ -165,6 +167,21 @@ def parse(text: str | bytes, *, source: str) -> Document:
         line = decoded.encode()[: exc.position].count(b"\n") + 1
         raise ConfigError(f"{source}:{line}: {exc.reason}.") from None
     return Document(root or Node("mapping", [], 1), source)
+
+
+def of_plain(data: Any, *, source: str) -> Document:
+    """*data*, dicts, lists and scalars, as the document that it would be as YAML; all of it stands in line 1."""
+    return Document(_node(data), source)
+
+
+def _node(value: Any) -> Node:
+    if isinstance(value, str):
+        return Node("scalar", value, 1, plain=False)
+    if isinstance(value, Mapping):
+        return Node("mapping", [(_node(str(key)), _node(item)) for key, item in value.items()], 1)
+    if isinstance(value, list | tuple):
+        return Node("list", [_node(item) for item in value], 1)
+    return Node("scalar", writer.dump(value).rstrip("\n"), 1)
 
 
 def _has_tab(text: str, line: int) -> bool:
@@ -322,7 +339,7 @@ class _Reader:
             yield name, value
 
     def _record(self, node: Node, into: Any, path: tuple[str, ...]) -> Any:
-        hints = typing.get_type_hints(into)
+        hints = _hints(into)
         fields = {field.name: field for field in dataclasses.fields(into)}
         values: dict[str, Any] = {}
         for key, _ in self.expect(node, "mapping", path):
@@ -410,6 +427,12 @@ class _Reader:
         if node.tag not in (None, "str"):
             self.fail(node, path, f"{text[:60]!r} is no {node.tag}")
         return text
+
+
+@functools.cache
+def _hints(into: Any) -> Mapping[str, Any]:
+    """The types of the fields of the record *into*."""
+    return typing.get_type_hints(into)
 
 
 def _close(word: str, known: Sequence[str]) -> list[str]:

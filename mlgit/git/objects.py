@@ -134,8 +134,11 @@ class Reader:
 
     def tree(self, name: str) -> dict[str, Entry] | None:
         """The entries of the tree *name* (`commit:path`, `commit^{tree}`), or None if there is no such folder."""
-        found = self.read(name)
-        return parse_tree(found[2], len(found[0]) // 2) if found and found[1] == "tree" else None
+        return _entries(self.read(name))
+
+    def trees(self, names: Iterable[str]) -> Iterator[dict[str, Entry] | None]:
+        """`tree` for each of *names*."""
+        return map(_entries, self.read_all(names))
 
     def _ask(self, questions: str) -> subprocess.Popen[bytes]:
         self._open += questions.count("\n")
@@ -383,6 +386,10 @@ def _begin_writing(fd: int) -> None:
     """Let the kernel put the file on disk now, without waiting for it: what Linux does for who needs it no longer."""
     with contextlib.suppress(AttributeError, OSError):  # there is none; it is no more than a wish
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _entries(found: tuple[str, str, bytes] | None) -> dict[str, Entry] | None:
+    return parse_tree(found[2], len(found[0]) // 2) if found and found[1] == "tree" else None
 
 
 def parse_tree(content: bytes, width: int) -> dict[str, Entry]:

@@ -38,7 +38,7 @@ def edit(repo: Repo, model: str, *, version: str | None, given: Iterable[str], g
     Raises `UsageError` for a name that no alias can have, or that is not there to be taken off.
     """
     known = ledger.of(store.tags(repo, model), model)
-    stages = {*known.stages, *(stage for one, stage in desired(repo, base) if one == model)}
+    stages = {*known.stages, *desired(repo, base, [model]).get(model, {})}
     names = {checked(name, stages): version for name in given}
     lost = tuple(gone)
 

@@ -119,7 +119,7 @@ def _contest(
 
 def _proposed(repo: Repo, forge: Forge, wish: Wish) -> list[tuple[int, ModelVersion]]:
     """The versions that open pull requests propose for the stage."""
-    known = ledger.of(store.tags(repo), wish.model)
+    known = ledger.of(store.tags(repo, wish.model), wish.model)
     branches = {refs.promotion_branch(wish.model, number, wish.stage): number for number in known.versions}
     return [
         (pull.number, registering.record_of(known, branches[pull.head]))

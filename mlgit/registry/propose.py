@@ -97,7 +97,7 @@ def of(
 ) -> Plan:  # fmt: skip
     """What it takes that the stage's file says what is *wanted*. Raises as `plan` does."""
     model, stage, number = wanted.model, ledger.name(wanted.stage, "stage"), wanted.version
-    known = ledger.of(store.tags(repo), model)
+    known = ledger.of(store.tags(repo, model), model)
     candidate = record_of(known, number)
     if said := deprecation(known, number):
         raise UsageError(f"{said}.", fix=f"promote another version, or mlgit model deprecate {said.called} --undo")
@@ -137,12 +137,14 @@ def of(
 
 def champion_at(reader: Reader, commit: str, model: str, stage: str, *, base: str) -> ModelVersion | None:
     """What *stage* serves at the *commit* of *base*, or None. Raises `ConfigError`, `MlgitError` where a file lacks."""
-    serves = store.stages_at(reader, commit).get((model, stage))
-    found = store.version_at(reader, commit, model, serves) if serves else None
-    if serves and found is None:
+    file = store.stage_at(reader, commit, model, stage)
+    if file is None:
+        return None
+    found = store.version_at(reader, commit, model, file.version)
+    if found is None:
         raise MlgitError(
-            f"{store.stage_path(model, stage)} on {base} names {serves}, which has no file beside it.",
-            fix=f"add {store.version_path(model, serves)} back from the history",
+            f"{store.stage_path(model, stage)} on {base} names {file.version}, which has no file beside it.",
+            fix=f"add {store.version_path(model, file.version)} back from the history",
         )
     return found
 

@@ -51,7 +51,8 @@ def settled(remote: Remote, base: str, act: Callable[[str | None], list[Settled]
 
 def send(remote: Remote, models: Collection[str]) -> None:
     """Have the tags of stages of *models* on *remote*: the last ones, and those that they follow."""
-    shared.share(remote, [ref for ref in remote.repo.refs(_TAGS) if _model(ref) in models])
+    tags = remote.repo.refs(_TAGS)
+    shared.share(remote, [ref for ref in tags if _model(ref) in models and shared.is_ours(ref)])
 
 
 def _give_way(remote: Remote, models: Collection[str]) -> None:

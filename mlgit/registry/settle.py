@@ -20,7 +20,7 @@ from mlgit.forge.rules import remarks
 from mlgit.git.merge import merged_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
-from mlgit.registry import decision, gathering, ledger, waiving
+from mlgit.registry import catalogue, decision, gathering, ledger, waiving
 from mlgit.registry.decision import Decision, Origin
 from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.ledger import Ledger
@@ -28,7 +28,7 @@ from mlgit.registry.policy import file, judging
 from mlgit.registry.policy.file import Policy
 from mlgit.registry.propose import CONTEXT, agree, policy_at
 from mlgit.registry.registering import record_of
-from mlgit.registry.stages import OURS, last, ours
+from mlgit.registry.stages import OURS, last
 from mlgit.store import registry as store
 
 _TRIES = 5
@@ -123,11 +123,11 @@ def settle(
     before = repo.resolve(f"{commit}^1") if before is None else before
     with repo.reader() as reader:
         merged = policy_at(reader, commit)
-        new = store.stages_at(reader, commit)
-        changed = list(_changed(reader, before, new))
+        changed = list(_changed(reader, before, commit))
         stood = policy_at(reader, before) if before and changed else None
         policy = merged if stood is None else stood  # no change lowers the gate that it goes through
-        latest = store.stages_at(reader, tip) if tip else new
+        models = {wanted.model for wanted, _ in changed}
+        latest = store.stages_at(reader, tip or commit, models=models)
         found = []
         for wanted, champion in changed:
             if latest.get((wanted.model, wanted.stage)) != wanted.version:
@@ -153,7 +153,7 @@ def foresee(repo: Repo, base: str, head: str, *, sources: Sources) -> list[Settl
 def foresee_in(repo: Repo, commit: str, tree: str, *, sources: Sources) -> list[Settled]:
     """The same of *tree* (or a commit that has it), which is what the merge into *commit* would make."""
     with repo.reader() as reader:
-        changed = list(_changed(reader, commit, store.stages_at(reader, tree)))
+        changed = list(_changed(reader, commit, tree))
         stood = policy_at(reader, commit) if changed else None
         policy = policy_at(reader, tree) if stood is None else stood
         return [
@@ -196,24 +196,27 @@ def unsettled(repo: Repo, stages: Mapping[tuple[str, str], str]) -> list[tuple[S
 
     *stages*: (model, stage) → version, as the files have it.
     """
-    ledgers = ledger.read(store.tags(repo))
-    places = set(stages) | {(model, stage) for model, known in ledgers.items() for stage in ours(known)}
+    served = {(model, stage): one for model, some in catalogue.stages(repo).items() for stage, one in some.items()}
+    places = set(stages) | {place for place, one in served.items() if one.is_ours}
     found = []
     for model, stage in sorted(places):
-        known = ledgers.get(model) or Ledger(model=model)
-        served = known.stages.get(stage, "")
-        if served != stages.get((model, stage), ""):
-            champion = store.of_message(known.versions[served].message) if served in known.versions else None
-            found.append((Settled(model=model, stage=stage, version=stages.get((model, stage))), champion))
+        wanted, now = stages.get((model, stage)), served.get((model, stage))
+        if (now.version if now else None) != wanted:
+            known = ledger.of(store.tags(repo, model), model)
+            tag = known.versions.get(now.version) if now else None
+            champion = store.of_message(tag.message) if tag else None
+            found.append((Settled(model=model, stage=stage, version=wanted), champion))
     return found
 
 
 def _changed(
-    reader: Reader, before: str | None, new: Mapping[tuple[str, str], str]
-) -> Iterator[tuple[Settled, ModelVersion | None]]:
-    """The stages that are not as they were at *before*, each with the version that it had there."""
+    reader: Reader, before: str | None, after: str
+) -> Iterator[tuple[Settled, ModelVersion | None]]:  # fmt: skip
+    """The stages that are not at *after* as they were at *before*, each with the version that it had there."""
+    models = store.changed(reader, before, after) if before else None
+    new = store.stages_at(reader, after, models=models)
     try:
-        old = store.stages_at(reader, before) if before else {}
+        old = store.stages_at(reader, before, models=models) if before else {}
     except ConfigError:
         old = {}  # what is merged may be what mends it
     for model, stage in sorted(new.keys() | old.keys()):
@@ -234,7 +237,7 @@ def _judge(
     try:
         ledger.name(model, "model")
         ledger.name(stage, "stage")
-        known = ledger.of(store.tags(repo), model)
+        known = ledger.of(store.tags(repo, model), model)
         candidate = record_of(known, ledger.version(version))
         filed = store.version_at(reader, tree, model, version)
         if filed is None:
@@ -297,7 +300,7 @@ def _assign(
     model, stage = judged.model, judged.stage
     why = replace(judged.decision or Decision(commit=commit), commit=commit, origin=origin)
     for _ in range(_TRIES):
-        known = ledger.of(store.tags(repo), model)
+        known = ledger.of(store.tags(repo, model), model)
         if known.stages.get(stage) == version:
             return last(known, stage).tag.name
         said = f"{model} {version} is {stage}\n\n{OURS}{commit}\n{decision.line(why)}"
@@ -309,8 +312,8 @@ def _assign(
 def _empty(repo: Repo, model: str, stage: str, commit: str, *, now: float | None) -> str | None:
     """The last of the tags that take back what *stage* served, oldest first; None where it served nothing."""
     made = None
-    for _ in range(_TRIES + len(ledger.of(store.tags(repo), model).assigned.get(stage, ()))):
-        known = ledger.of(store.tags(repo), model)
+    for _ in range(_TRIES + len(ledger.of(store.tags(repo, model), model).assigned.get(stage, ()))):
+        known = ledger.of(store.tags(repo, model), model)
         version = next(iter(known.assigned.get(stage, ())), None)
         if version is None:
             return made

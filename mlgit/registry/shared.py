@@ -24,7 +24,7 @@ def bring(remote: Remote, base: str) -> None:
     """Have the branch *base* as *remote* has it (as its remote branch), and the tags of models that are not here."""
     repo, branch = remote.repo, f"refs/heads/{base}"
     there, here = remote.refs(branch, f"{_TAGS}*"), repo.refs(_TAGS)
-    moves = [Move(ref, None, oid) for ref, oid in there.items() if ref not in here and _is_ours(ref)]
+    moves = [Move(ref, None, oid) for ref, oid in there.items() if ref not in here and is_ours(ref)]
     kept = f"refs/remotes/{remote.name}/{base}"
     if (now := there.get(branch)) and now != (before := repo.refs(kept).get(kept)):
         moves.append(Move(kept, before, now))
@@ -67,5 +67,6 @@ def share(remote: Remote, tags: Sequence[str]) -> None:
         remote.push(moves)
 
 
-def _is_ours(ref: str) -> bool:
+def is_ours(ref: str) -> bool:
+    """Whether *ref*, a full name, is a tag in GTO's format."""
     return ref.startswith(_TAGS) and ledger.parse(Tag(name=ref.removeprefix(_TAGS), commit="", when=0)) is not None

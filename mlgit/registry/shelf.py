@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlgit.core.model import ModelVersion
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.registry import ledger
+from mlgit.registry import catalogue, ledger
 from mlgit.registry.aliasing import LATEST
 from mlgit.registry.deprecating import Deprecation, deprecation
 from mlgit.registry.ledger import Event
 from mlgit.registry.registering import record_of
-from mlgit.registry.stages import desired, serving
+from mlgit.registry.stages import desired, ours, serving
 from mlgit.store import registry as store
 from mlgit.store.registry import Tag
 
 _TARGET = re.compile(r"(?P<model>[^@#]+)(?:[@#](?P<which>[^@#]+))?")
 _VERSION = re.compile(r"v?\d.*")
+_AT_ONCE = 100
+"""Models whose tags are in memory at once."""
 
 PRODUCTION = "production"
 """The stage that a model's name alone means, where it serves one."""
@@ -41,22 +43,49 @@ class Line:
     """Why it, or the model, should not be used any more."""
 
 
-def lines(repo: Repo, model: str | None = None, *, base: str) -> list[Line]:
-    """Every version of *model*, or of all models, newest version first. Raises `NotFoundError` for no such model."""
-    ledgers = ledger.read(store.tags(repo) if model is None else store.tags(repo, model))
-    if model is not None and model not in ledgers:
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Some of the models, the one whose last tag is the newest first."""
+
+    total: int
+    """How many there are."""
+    lines: Iterable[Line]
+    """Model by model, newest version first; read as they are asked for."""
+    shown: int
+    """Of how many models these are."""
+
+
+def page(repo: Repo, *, base: str, is_whole: bool = False, skip: int = 0, limit: int | None = None) -> Page:
+    """*limit* models at most after the first *skip*: the newest version of each and those that stages serve.
+
+    If it *is_whole*, every version.
+    """
+    total, names = catalogue.newest(repo, skip=skip, limit=limit)
+    return Page(total=total, lines=_lines(repo, names, base=base, is_whole=is_whole), shown=len(names))
+
+
+def lines(repo: Repo, model: str, *, base: str) -> list[Line]:
+    """Every version of *model*, newest version first. Raises `NotFoundError` for no such model."""
+    if not has(repo, model):
         raise _unknown(repo, model)
-    wanted = desired(repo, base)
-    return [
-        Line(
-            model=name, version=version, tag=tag, record=store.of_message(tag.message),
-            stages=serving(ledgers[name], version, {s: v for (m, s), v in wanted.items() if m == name}),
-            deprecated=deprecation(ledgers[name], version),
-        )
-        for name in ledgers
-        if model in (None, name)
-        for version, tag in list(ledgers[name].versions.items())[::-1]
-    ]  # fmt: skip
+    return list(_lines(repo, [model], base=base, is_whole=True))
+
+
+def _lines(repo: Repo, models: Sequence[str], *, base: str, is_whole: bool) -> Iterator[Line]:
+    wanted = desired(repo, base, models)
+    for begin in range(0, len(models), _AT_ONCE):
+        some = models[begin : begin + _AT_ONCE]
+        ledgers = ledger.read(store.tags(repo, *some))
+        for known in (ledgers[model] for model in some if model in ledgers):
+            asked = wanted.get(known.model, {})
+            live = {*list(known.versions)[-1:], *known.stages.values(), *asked.values()}
+            for version, tag in list(known.versions.items())[::-1]:
+                if is_whole or version in live:
+                    yield Line(
+                        model=known.model, version=version, tag=tag, record=store.of_message(tag.message),
+                        stages=serving(version, known.stages, ours(known), asked),
+                        deprecated=deprecation(known, version),
+                    )  # fmt: skip
 
 
 def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
@@ -71,7 +100,7 @@ def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
         raise _unknown(repo, model)
     if is_version(which):
         return record_of(known, ledger.version(which))
-    stages = known.stages | {stage: served for (one, stage), served in desired(repo, base).items() if one == model}
+    stages = known.stages | desired(repo, base, [model]).get(model, {})
     number = stages.get(which or PRODUCTION)
     if which and which != LATEST and number is None:
         names = aliases(repo, model, base=base)

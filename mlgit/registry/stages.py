@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.registry.ledger import Event, Ledger
@@ -13,23 +15,30 @@ OURS = "Merged by "
 """What stands in the tags made here: a stage that somebody assigned with GTO, and that has no file, stays theirs."""
 
 
-def desired(repo: Repo, base: str) -> dict[tuple[str, str], str]:
-    """The stages on *base*; none where there is no such branch yet."""
+def desired(repo: Repo, base: str, models: Collection[str] | None = None) -> dict[str, dict[str, str]]:
+    """Model → stage → version, as *base* has it, of *models* or (None) of all; nothing without a *base*."""
     try:
         commit = store.base_commit(repo, base)
     except NotFoundError:
         return {}
+    found: dict[str, dict[str, str]] = {}
     with repo.reader() as reader:
-        return store.stages_at(reader, commit)
+        for (model, stage), version in store.stages_at(reader, commit, models=models).items():
+            found.setdefault(model, {})[stage] = version
+    return found
 
 
-def serving(known: Ledger, version: str, wanted: dict[str, str]) -> tuple[str, ...]:
-    """The stages that serve *version*, by what is *wanted* of its model's, and by what the tags say."""
-    settled = [stage for stage, served in wanted.items() if served == version == known.stages.get(stage)]
-    unsettled = [stage for stage, served in wanted.items() if served == version != known.stages.get(stage)]
-    emptied = ours(known)
-    tagged = [stage for stage, served in known.stages.items() if served == version and stage not in wanted]
-    gone = [f"{stage} (file gone){UNSETTLED}" if stage in emptied else f"{stage} (tag only)" for stage in tagged]
+def serving(
+    version: str, served: Mapping[str, str], made_here: Collection[str], wanted: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The stages that serve *version*, by what is *wanted* of its model's, and by what the tags let them serve.
+
+    *made_here*: those that do so by a tag of mlgit's.
+    """
+    settled = [stage for stage, one in wanted.items() if one == version == served.get(stage)]
+    unsettled = [stage for stage, one in wanted.items() if one == version != served.get(stage)]
+    tagged = [stage for stage, one in served.items() if one == version and stage not in wanted]
+    gone = [f"{stage} (file gone){UNSETTLED}" if stage in made_here else f"{stage} (tag only)" for stage in tagged]
     return (*settled, *(f"{stage}{UNSETTLED}" for stage in unsettled), *gone)
 
 

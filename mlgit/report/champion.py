@@ -24,8 +24,11 @@ def find(repo: Repo, head: Run) -> Champion | None:
     with repo.reader() as reader:
         served = [(model, version) for (model, stage), version in registry.stages_at(reader, commit).items()
                   if stage == STAGE]  # fmt: skip
-        known = [registry.version_at(reader, commit, model, version) for model, version in served]
-    ours = [version for version in known if version and version.project == head.project]
+        paths = [registry.version_path(model, version) for model, version in served]
+        files = zip(paths, reader.read_all(f"{commit}:{path}" for path in paths), strict=True)
+        near = [(path, found[2]) for path, found in files if found and head.project.encode() in found[2]]
+    known = [registry.of_text(text, source=path) for path, text in near]
+    ours = [version for version in known if version.project == head.project]
     names = {artifact.name for artifact in head.logged}
     fit = [version for version in ours if version.artifact in names] or ours
     if len(fit) != 1:

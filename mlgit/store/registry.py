@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlgit.core import refs
 from mlgit.core.model import Emergency, Hold, ModelVersion, Stage
 from mlgit.core.run import EMPTY, in_calendar
-from mlgit.documents.reader import Node, load, parse
+from mlgit.documents.reader import Document, Node, load, of_plain, parse
 from mlgit.documents.writer import as_data, dump
 from mlgit.errors import ConfigError, NotFoundError
 from mlgit.git.objects import Reader
@@ -21,19 +21,10 @@ from mlgit.store import records
 FOLDER = "registry"
 POLICY = f"{FOLDER}/policy.yaml"
 TRAILER = "Mlgit-Version"
+_TAGS = "refs/tags/"
 _MODEL = re.compile(r"[^@#]+(?=[@#])")
-
-_FORMAT = "%00".join(
-    (
-        "%(objecttype) %(*objecttype)",
-        "%(refname:strip=2)",
-        "%(*objectname)",
-        "%(taggerdate:unix)",
-        "%(taggername)",
-        "%(contents)",
-        "%0a",
-    )
-)
+_TAGGER = re.compile(rb"^tagger (.*?) ?<[^>\n]*> (-?\d{1,18}) ", re.MULTILINE)
+_OF_COMMIT = re.compile(rb"object ([0-9a-f]+)\ntype commit\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +32,8 @@ class Tag:
     """An annotated tag: all that GTO's format is about."""
 
     name: str
+    oid: str = ""
+    """Of the tag itself, which is what its ref points at."""
     commit: str
     when: float
     """Seconds since the epoch."""
@@ -69,22 +62,47 @@ class _StageFile:
 
 def tags(repo: Repo, *models: str) -> list[Tag]:
     """The annotated tags of commits, in order of name; of *models* alone, where some are named: then few are read."""
-    found: list[Tag] = []
     patterns = [pattern for model in models for pattern in refs.model_tags(model)]
     if models and not patterns:
-        return found
-    out = repo.git("for-each-ref", f"--format={_FORMAT}", *(patterns or ("refs/tags/",)))
-    for item in out.split("\0\n\n"):
-        kind, name, commit, when, who, message = (item.lstrip("\n").split("\0") + [""] * 6)[:6]
-        if kind == "tag commit":
-            found.append(Tag(name=name, commit=commit, when=float(when or 0), who=who, message=message))
-    return found
+        return []
+    with repo.reader() as reader:
+        found = tags_at(reader, repo.refs(*(patterns or (_TAGS,))))
+        return [tag for _, tag in found if tag]
+
+
+def tags_at(reader: Reader, listed: Mapping[str, str]) -> Iterator[tuple[str, Tag | None]]:
+    """(full name, the annotated tag of a commit that it is) of each of *listed*, full name → object.
+
+    None for what is another thing; nothing at all of one whose object is not at hand.
+    """
+    for (ref, oid), found in zip(listed.items(), reader.read_all(listed.values()), strict=True):
+        if found:
+            yield ref, _tag(ref.removeprefix(_TAGS), oid, found[2]) if found[1] == "tag" else None
+
+
+def _tag(name: str, oid: str, content: bytes) -> Tag | None:
+    """What *content* says, if it is of a commit."""
+    head, _, said = content.partition(b"\n\n")
+    target, tagger = _OF_COMMIT.match(content), _TAGGER.search(head)
+    if target is None:
+        return None
+    who, when = tagger.groups() if tagger else (b"", b"0")
+    text = said.lstrip(b"\n").decode(errors="surrogateescape")
+    return Tag(
+        name=name, oid=oid, commit=target[1].decode(), when=in_calendar(float(when)),
+        who=who.decode(errors="surrogateescape"), message=text,
+    )  # fmt: skip
 
 
 def models(repo: Repo) -> list[str]:
-    """What stands before the first `@` or `#` in the name of a tag: the models, in order of name, of no tag read."""
-    out = repo.git("for-each-ref", "--format=%(refname:strip=2)", "refs/tags/")
-    return sorted({found[0] for line in out.split("\n") if (found := _MODEL.match(line))})
+    """The models that have tags, in order of name; no tag is read."""
+    return sorted({model for ref in repo.refs(_TAGS) if (model := model_of(ref))})
+
+
+def model_of(ref: str) -> str | None:
+    """The model whose tag *ref* may be: what stands before the first `@` or `#`; None where it can be no model's."""
+    found = _MODEL.match(ref, len(_TAGS))
+    return found[0] if found else None
 
 
 def message(version: ModelVersion) -> str:
@@ -98,8 +116,7 @@ def of_message(text: str) -> ModelVersion | None:
     """The record in a tag's message, or None: a tag of stock GTO has none, and one from elsewhere may hold anything."""
     value = message_trailer(text, TRAILER)
     try:
-        data = records.decode(value) if value else None
-        found = None if data is None else of_text(dump(data), source="tag")
+        found = _version(of_plain(records.told(value), source="tag")) if value else None
     except (ValueError, TypeError, ConfigError, RecursionError, OverflowError, OSError):
         return None
     return found if found and in_calendar(found.registered) == found.registered else None
@@ -117,7 +134,10 @@ def told(text: str) -> Mapping[str, Any]:
 
 def of_text(text: str | bytes, *, source: str) -> ModelVersion:
     """The record in a version's file. Raises `ConfigError`."""
-    document = parse(text, source=source)
+    return _version(parse(text, source=source))
+
+
+def _version(document: Document) -> ModelVersion:
     root = document.root
     if root.kind == "mapping":
         pairs = [(key, _in_seconds(node) if key.value == "registered" else node) for key, node in root.value]
@@ -178,22 +198,57 @@ def version_at(reader: Reader, commit: str, model: str, version: str) -> ModelVe
     return None if text is None else of_text(text, source=path)
 
 
-def stages_at(reader: Reader, commit: str) -> dict[tuple[str, str], str]:
-    """(model, stage) → the version it should serve, as the files at *commit* say. Raises `ConfigError`."""
-    return {key: stage.version for key, stage in stage_files(reader, commit).items()}
+def stages_at(
+    reader: Reader, commit: str, *, models: Collection[str] | None = None
+) -> dict[tuple[str, str], str]:  # fmt: skip
+    """(model, stage) → the version it should serve, as the files at *commit* say. Raises `ConfigError`.
+
+    *models*: only theirs, or (None) of all there are.
+    """
+    return {key: stage.version for key, stage in stage_files(reader, commit, models=models).items()}
 
 
-def stage_files(reader: Reader, commit: str) -> dict[tuple[str, str], Stage]:
-    """(model, stage) → what the file at *commit* says of it. Raises `ConfigError`."""
+def stage_files(
+    reader: Reader, commit: str, *, models: Collection[str] | None = None
+) -> dict[tuple[str, str], Stage]:  # fmt: skip
+    """(model, stage) → what the file at *commit* says of it, as in `stages_at`. Raises `ConfigError`."""
+    said: dict[str, Stage] = {}
+    """Files by their content: of many stages, many say the same."""
     found: dict[tuple[str, str], Stage] = {}
-    for model, entry in (reader.tree(f"{commit}:{FOLDER}") or {}).items():
-        if not entry.is_tree:
-            continue
-        for name, file in (reader.tree(entry.oid) or {}).items():
-            stage = name.removesuffix(".yaml")
-            if not file.is_tree and name.endswith(".yaml") and name != "model.yaml":
-                found[model, stage] = _stage(reader.blob(file.oid) or b"", model, stage)
+    files = _files_of_stages(reader, commit, models)
+    for ((model, stage), oid), blob in zip(files.items(), reader.read_all(files.values()), strict=True):
+        if oid not in said:
+            said[oid] = _stage(blob[2] if blob else b"", model, stage)
+        found[model, stage] = replace(said[oid], model=model, stage=stage)
     return found
+
+
+def _files_of_stages(
+    reader: Reader, commit: str, models: Collection[str] | None
+) -> dict[tuple[str, str], str]:  # fmt: skip
+    """(model, stage) → the id of its file."""
+    if models is None:
+        folders = _folders(reader, commit)
+    else:
+        folders = {model: f"{commit}:{FOLDER}/{model}" for model in models if "/" not in model}
+    return {
+        (model, name.removesuffix(".yaml")): file.oid
+        for model, tree in zip(folders, reader.trees(folders.values()), strict=True)
+        for name, file in (tree or {}).items()
+        if not file.is_tree and name.endswith(".yaml") and name != "model.yaml"
+    }
+
+
+def _folders(reader: Reader, commit: str) -> dict[str, str]:
+    """Model → the id of its folder."""
+    every = reader.tree(f"{commit}:{FOLDER}") or {}
+    return {model: entry.oid for model, entry in every.items() if entry.is_tree}
+
+
+def changed(reader: Reader, before: str, after: str) -> set[str]:
+    """The models whose files are not the same at *before* and *after*; no file is read."""
+    old, new = _folders(reader, before), _folders(reader, after)
+    return {model for model in old.keys() | new.keys() if old.get(model) != new.get(model)}
 
 
 def stage_at(reader: Reader, commit: str, model: str, stage: str) -> Stage | None:

@@ -51,6 +51,7 @@ def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int
     """Destroy what `doomed` has found; return how many of git's objects that were."""
     from mlgit.dvc import cache
     from mlgit.index import build
+    from mlgit.registry import catalogue
     from mlgit.store import purge as purging
 
     if recorded := _jobs_of(place, plan.runs):  # a job's worktree would keep the code
@@ -61,6 +62,7 @@ def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int
     for folder, some in files.items():
         cache.destroy(place.repo, still_only_of(place.repo, plan.runs, some, folder), folder=folder)
     build.forget(place.repo)
+    catalogue.PICTURE.forget(place.repo)
     keep_shards(place.repo)
     return count
 

@@ -158,9 +158,9 @@ def direct(place: Place, model: str, version: str, stage: str, *, base: str | No
     )  # fmt: skip
 
 
-def registered(place: Place, *, base: str | None = None) -> list[Registered]:
-    """All registered versions in brief, with the stages that serve them."""
+def registered(place: Place, model: str | None = None, *, base: str | None = None) -> list[Registered]:
+    """The registered versions of *model*, or of all, in brief, with the stages that serve them."""
     from mlgit.registry import registered as versions
     from mlgit.store import registry
 
-    return versions.every(place.repo, base=registry.base_name(place.repo, base))
+    return versions.every(place.repo, model, base=registry.base_name(place.repo, base))

@@ -9,7 +9,7 @@ from mlgit.ci import code
 from mlgit.errors import GateFailedError, GitError, MlgitError, UsageError
 from mlgit.forge.base import PullState
 from mlgit.git.repo import split_commit
-from mlgit.registry import asking, ledger, sending, settle, shared
+from mlgit.registry import asking, sending, settle, shared
 from mlgit.store import registry as store
 from mlgit.wiring import judging, promoting
 
@@ -89,7 +89,7 @@ def reconciled(place: Place, remote: Remote, branch: str) -> list[Settled]:
     """What became of the stages of which the tags said something else than *branch* does; the tags are on *remote*."""
     shared.bring(remote, branch)
     found = promoting.settle_stages(place, base=branch, remote=remote)
-    sending.send(remote, ledger.read(store.tags(place.repo)))  # of others, too: a job may have died before it did so
+    sending.send(remote, store.models(place.repo))  # of others, too: a job may have died before it did so
     return found
 
 

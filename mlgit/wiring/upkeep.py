@@ -115,16 +115,17 @@ def findings(place: Place, to: str | None, done: Callable[[int], None]) -> Itera
     """What is wrong with what mlgit keeps, and between here and the remote *to*. *done* hears of runs that are read."""
     from mlgit.git.remote import Remote
     from mlgit.index import build, sharding
+    from mlgit.registry import catalogue
     from mlgit.store import check
 
     yield from check.everything(place.repo, done)
     yield from _lost(place.repo, asks=to is not None)
     for month, what in sharding.check(place.repo):
         yield check.Finding(where=month, what=what, repair=partial(sharding.renew, place.repo, month))
-    for line in build.check(place.repo):
-        yield check.Finding(
-            where=f"mlgit/{build.file(place.repo).name}", what=line, repair=lambda: build.forget(place.repo)
-        )
+    for picture, lines in ((build.RUNS, build.check(place.repo)), (catalogue.PICTURE, catalogue.check(place.repo))):
+        for line in lines:
+            where = f"mlgit/{picture.file(place.repo).name}"
+            yield check.Finding(where=where, what=line, repair=partial(picture.forget, place.repo))
     if to is not None:
         yield from check.elsewhere(Remote(repo=place.repo, name=to))
 

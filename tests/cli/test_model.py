@@ -268,6 +268,35 @@ def test_a_tag_that_the_remote_has_otherwise_is_never_overwritten(inside: Repo, 
     assert inside.git("ls-remote", "origin", "refs/tags/digits@v1.0.0") == theirs
 
 
+def test_of_each_model_the_newest_version_is_listed_and_what_stages_serve_and_of_one_model_all(
+    inside: Repo, trained, mlgit: Mlgit
+):
+    policy(inside, b"stages: {production: {}}\n")
+    for name in ("a", "b"):
+        mlgit("model", "register", trained(name, 0.5), "--name", "other")
+    for name in ("c", "d", "e"):
+        mlgit("model", "register", trained(name, 0.5), "--name", "digits")
+    mlgit("promote", "digits@v1.0.0", "production")
+    mlgit("pr", "merge", "1")
+
+    def listed(*args: str) -> list[list[str]]:
+        return [line.split("\t")[:3] for line in mlgit("model", "ls", *args).stdout.splitlines()[1:]]
+
+    digits = [["digits", "v1.2.0", ""], ["digits", "v1.1.0", ""], ["digits", "v1.0.0", "production"]]
+    other = [["other", "v1.1.0", ""], ["other", "v1.0.0", ""]]
+    assert listed() == [digits[0], digits[2], other[0]]
+    assert listed("--all") == [*digits, *other]
+    assert listed("--limit", "1") == [digits[0], digits[2]]
+    assert listed("--limit", "1", "--page", "2") == [other[0]]
+    assert listed("digits") == digits
+    assert listed("digits", "--limit", "2", "--page", "2") == digits[2:]
+    as_json = json.loads(mlgit("model", "ls", "--json").stdout)
+    assert [[one["model"], one["version"], "".join(one["stages"])] for one in as_json] == [*digits, *other]
+    assert mlgit("model", "ls", "--limit", "1").stderr == "1 more model: --page 2, or --limit 0 for all\n"
+    assert mlgit("model", "ls", "digits", "-n", "1").stderr == "2 more versions: --page 2, or --limit 0 for all\n"
+    assert mlgit("model", "ls", "--page", "7").stderr == "The last page is 1.\n"
+
+
 def test_nothing_registered_is_said_so(inside: Repo, mlgit: Mlgit):
     assert "No model is registered" in mlgit("model", "ls").stderr
     assert mlgit("model", "ls", "--json").stdout == "[]\n"

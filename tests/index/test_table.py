@@ -91,7 +91,7 @@ def newest_first(known: Sequence[Run]) -> list[Run]:
 
 @pytest.fixture(scope="module")
 def empty() -> sqlite3.Connection:
-    return build._open(None)
+    return build.RUNS.open(None)
 
 
 @settings(max_examples=300, deadline=None)

@@ -136,6 +136,25 @@ def test_stages_are_read_where_they_are_and_nothing_else(repo: Repo):
         assert store.stages_at(reader, "HEAD") == {}
 
 
+def test_the_stages_of_some_models_are_those_that_all_have_and_no_other_file_is_read(repo: Repo):
+    files = {
+        store.stage_path(model, stage): store.stage_text(Stage(model=model, stage=stage, version=version)).encode()
+        for model, stage, version in (("a", "prod", "v1.0.0"), ("a", "dev", "v1.1.0"), ("b", "prod", "v1.0.0"))
+    }
+    commit = repo.commit(None, {**files, "registry/broken/prod.yaml": b"version: [1]\n"}, "registry")
+    mended = repo.commit(commit, {"registry/broken/prod.yaml": None}, "mended")
+
+    with repo.reader() as reader:
+        every = store.stages_at(reader, mended)
+        assert len(every) == 3
+        for models in (["a"], ["b"], ["a", "b"], ["none", "b"], ["a/prod.yaml", "a/versions", ".."], []):
+            expected = {key: version for key, version in every.items() if key[0] in models}
+            assert store.stages_at(reader, commit, models=models) == expected
+        assert store.changed(reader, commit, mended) == {"broken"}
+        assert store.changed(reader, mended, mended) == set()
+        assert store.stage_at(reader, commit, "b", "prod") == Stage(model="b", stage="prod", version="v1.0.0")
+
+
 def test_a_broken_stage_file_is_named_with_its_line(repo: Repo):
     commit = repo.commit(None, {"registry/net/prod.yaml": b"# by hand\nversion: [1]\n"}, "by hand")
 
