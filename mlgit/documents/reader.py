@@ -371,6 +371,7 @@ class _Reader:
         if node.kind != "scalar" and len(fitting) == 1:
             return self.read(node, fitting[0], path)
         words = [option for option in options if option is not type(None)]
+        words = [option for option in words if not _holds(option, "list") and not _holds(option, "mapping")]
         if node.kind == "scalar" and len(words) == 1 and _is_closed(words[0]):
             return self.read(node, words[0], path)  # which says what it may be, and what was probably meant
         names = " or ".join(_name(option) for option in options)

@@ -20,6 +20,7 @@ from mlgit.store import records
 
 FOLDER = "registry"
 POLICY = f"{FOLDER}/policy.yaml"
+AUTOMATIONS = f"{FOLDER}/automations.yaml"
 TRAILER = "Mlgit-Version"
 _TAGS = "refs/tags/"
 _MODEL = re.compile(r"[^@#]+(?=[@#])")

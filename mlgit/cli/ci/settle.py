@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlgit import wiring
-from mlgit.cli import output
+from mlgit.cli import following, output
 from mlgit.cli.ci import job, stages
 from mlgit.errors import MlgitError, UsageError
 
@@ -33,7 +34,7 @@ def command(as_json: bool) -> None:
     from mlgit.registry import settle
     from mlgit.wiring import settling
 
-    place = wiring.place()
+    place, began = wiring.place(), time.time()
     forge, remote = stages.github(place)
     branch = os.environ.get("GITHUB_REF_NAME", "")
     if not branch:
@@ -51,4 +52,5 @@ def command(as_json: bool) -> None:
         output.as_json([settle.plain(one) for one in found])
     for back in backs:
         output.note(str(back) if isinstance(back, MlgitError) else f"#{back.number} takes it back: {back.url}")
+    following.follow(place, since=began, base=branch, remote=remote)
     stages.say(found, quiet=as_json, none="Every stage serves what its file says.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from mlgit import wiring
-from mlgit.cli import output, staged
+from mlgit.cli import following, output, staged
 from mlgit.cli.pr import given
 from mlgit.errors import GateFailedError
 from mlgit.wiring import promoting
@@ -51,12 +52,15 @@ def command(number: int, expect: str | None, as_json: bool) -> None:
         pull = forge.merge(number, expect=(place.repo.resolve(expect) or expect) if expect else seen)
     if not as_json:
         output.say(f"#{number} is merged into {pull.base}, as {(pull.merge_commit or '')[:10]}.")
+    began = time.time()
     stages = promoting.after_merge(place, pull)
     if as_json:
         output.as_json(given.plain(pull) | {"stages": [settle.plain(one) for one in stages]})
     for one in stages:
         if isinstance(one.refusal, GateFailedError) and (back := promoting.undo(place, pull, one)):
             output.note(f"#{back.number} takes it back: mlgit pr merge {back.number}")
+    if any(one.tag for one in stages):
+        following.follow(place, since=began, base=pull.base)
     staged.say(stages, quiet=as_json)
 
 

@@ -1,0 +1,220 @@
+"""What follows when a registry changes: automations, deployments and comments; and versions that propose themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.wiring import forge, on_github
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mlgit.forge.base import Forge, PullRequest
+    from mlgit.forge.github.forge import GitHubForge
+    from mlgit.git.remote import Remote
+    from mlgit.registry.automation.advancing import Candidate, Passed
+    from mlgit.registry.automation.events import Event
+    from mlgit.registry.automation.file import AutomationsFile, Command, Follower
+    from mlgit.registry.automation.running import Delivery, Registry
+    from mlgit.store.place import Place
+
+    _Act = Callable[[Event], str]
+
+DEPLOYMENTS, COMMENTS = "mlgit.deployments", "mlgit.comments"
+"""What follows without anybody saying so. No name in the file has a point."""
+
+
+def file(place: Place, *, base: str | None = None) -> AutomationsFile:
+    """What `registry/automations.yaml` on the branch of promotions says. Raises `ConfigError`, `NotFoundError`."""
+    from mlgit.registry.automation import file as files
+    from mlgit.store import registry
+
+    text = place.repo.read(_commit(place, base), registry.AUTOMATIONS)
+    return files.AutomationsFile() if text is None else files.read(text, source=registry.AUTOMATIONS)
+
+
+def automate(
+    place: Place, *, base: str | None = None, remote: Remote | None = None, since: float | None = None
+) -> list[Delivery]:  # fmt: skip
+    """Do what is due by the branch of promotions; what was done is kept on *remote*, where there is one.
+
+    *since*: the moment from which on a follower counts that was never seen; None: now.
+
+    Raises `ConfigError` for a file that cannot be read: then nothing was done.
+    """
+    from mlgit.registry.automation import acting, running
+    from mlgit.registry.automation.file import Automation
+    from mlgit.registry.automation.state import State
+
+    said = file(place, base=base)
+    known = registry(place, base=base)
+    ledgers = {ledger.model: ledger for ledger in known.ledgers}
+    own = _own(place)
+    hands = acting.Hands(
+        environ=os.environ, serves=lambda model, stage: ledgers[model].stages.get(stage),
+        dispatch=partial(_dispatched, place), run=partial(_ran, place, _commit(place, base)),
+    )  # fmt: skip
+
+    def act(one: Follower, event: Event) -> str:
+        return acting.act(hands, one, event) if isinstance(one, Automation) else own[one.name][1](event)
+
+    followers = [*(follower for follower, _ in own.values()), *said.automations]
+    return running.run(State(repo=place.repo, remote=remote), followers, known, act, now=time.time(), since=since)
+
+
+def _commit(place: Place, base: str | None) -> str:
+    from mlgit.store import registry
+
+    return registry.base_commit(place.repo, registry.base_name(place.repo, base))
+
+
+def follow(
+    place: Place, *, base: str | None = None, remote: Remote | None = None, since: float | None = None
+) -> list[Delivery]:  # fmt: skip
+    """`automate`, where it is this process's to do: of a repository on GitHub a job of CI does it, who has the secrets.
+
+    Raises `ConfigError`, `GitError` as it does.
+    """
+    if on_github(place) and not os.environ.get("GITHUB_ACTIONS"):
+        return []
+    return automate(place, base=base, remote=remote, since=since)
+
+
+def registry(place: Place, *, base: str | None = None) -> Registry:
+    """The registry as the tags and the branch of promotions have it now."""
+    from mlgit.registry import ledger
+    from mlgit.registry.automation.running import Registry
+    from mlgit.store import registry as store
+
+    repo = place.repo
+    try:
+        commit = store.base_commit(repo, store.base_name(repo, base))
+    except NotFoundError:
+        return Registry(ledgers=(), stages=())
+    with repo.reader() as reader:
+        stages = store.stage_files(reader, commit)
+    return Registry(ledgers=tuple(ledger.read(store.tags(repo)).values()), stages=tuple(stages.values()))
+
+
+def _own(place: Place) -> dict[str, tuple[Follower, _Act]]:
+    """What follows by itself, by its name: a comment where it was proposed, a deployment where a forge knows those."""
+    from mlgit.registry.automation.file import Follower, On
+
+    on = (On.PROMOTED, On.ROLLED_BACK)
+    found: dict[str, tuple[Follower, _Act]] = {
+        COMMENTS: (Follower(name=COMMENTS, on=on), partial(_commented, forge(place)))
+    }
+    if there := on_github(place):
+        follower = Follower(name=DEPLOYMENTS, on=on)
+        found[DEPLOYMENTS] = (follower, partial(_deployed, there[0]))
+    return found
+
+
+def _commented(there: Forge, event: Event) -> str:
+    """Say where it was proposed that it serves now."""
+    from mlgit.core import escape
+    from mlgit.forge.sticky import upsert
+
+    if event.pull is None:
+        return "no pull request proposed it"
+    what = escape.code(f"{event.model} {event.version}")
+    approved = f", approved by {escape.markdown(', '.join(event.approvers))}" if event.approvers else ""
+    instead = f" in place of {event.instead}" if event.instead else ""
+    emergency = " ⚠️ **Its gates were not asked: an emergency.**" if event.emergency else ""
+    body = (
+        f"**{escape.markdown(event.stage or '')}** serves {what}{instead}{approved}: "
+        f"tag {escape.code(event.tag or '')}.{emergency}\n"
+    )
+    known = hashlib.sha256(event.id.encode()).hexdigest()[:12]
+    return upsert(there, event.pull, f"serves:{known}", body).body and f"said on #{event.pull}"
+
+
+def _deployed(there: GitHubForge, event: Event) -> str:
+    """Have a deployment on GitHub that says so; the one that says it already, if it was made before."""
+    from mlgit.forge.github import deployments
+    from mlgit.forge.github.deployments import DeploymentState
+
+    where = f"{event.model}/{event.stage}"
+    earlier = deployments.deployments(there.rest, there.name, environment=where)
+    made = next((one for one in earlier if one.payload.get("tag") == event.tag), None)
+    if made is None:
+        payload = {"model": event.model, "version": event.version, "tag": event.tag, "digest": event.digest}
+        made = deployments.deploy(
+            there.rest, there.name, event.tag or "", environment=where, payload=payload,
+            description=f"{event.model} {event.version}", is_production=event.stage == "production",
+        )  # fmt: skip
+    if deployments.state(there.rest, there.name, made.id) is None:
+        deployments.set_state(
+            there.rest, there.name, made.id, DeploymentState.SUCCESS,
+            description=f"{event.stage} serves {event.model} {event.version}",
+        )  # fmt: skip
+    return f"deployment {made.id} to {where}"
+
+
+def _dispatched(place: Place, workflow: str, ref: str, inputs: Mapping[str, str]) -> str:
+    from mlgit.forge.github import dispatching
+    from mlgit.store import registry
+
+    there = on_github(place)
+    if there is None:
+        raise UsageError(f"There is no CI here that could run {workflow}.", fix="do: {command: […]}")
+    into = ref or registry.base_name(place.repo)
+    url = dispatching.dispatch(there[0].rest, there[0].name, workflow, ref=into, inputs=inputs)
+    return url or f"{workflow} was started for {into}"
+
+
+def _ran(place: Place, commit: str, asked: Command, content: bytes) -> str:
+    from mlgit.core import figures
+    from mlgit.registry import programs
+
+    if lacking := [name for name in asked.secrets if name not in os.environ]:
+        raise UsageError(f"The environment has no {lacking[0]}, which {asked.command[0]} asks for.")
+    secrets, seconds = {name: os.environ[name] for name in asked.secrets}, figures.seconds(asked.timeout) or 0
+    with programs.copy(place.repo, commit) as folder:
+        ended = programs.run(asked.command, folder, seconds=seconds, content=content, env=secrets)
+    if ended.code == 0:
+        return ended.last
+    how = f"went on for more than {asked.timeout}" if ended.code is None else f"ended with {ended.code}"
+    raise MlgitError(f"{asked.command[0]} {how}.", why=ended.last, fix="it is tried again")
+
+
+def advance(place: Place, *, base: str | None = None, dry_run: bool = False) -> list[Passed]:
+    """Propose what the file says should propose itself, where the gates pass: what became of each stage.
+
+    Raises `ConfigError`, `NotFoundError` as `file` does, and `UsageError` where no pull request can be opened.
+    """
+    from mlgit.registry.automation import advancing
+    from mlgit.registry.propose import policy_at
+
+    said = file(place, base=base)
+    if not said.advance:
+        return []
+    known = registry(place, base=base)
+    with place.repo.reader() as reader:
+        policy = policy_at(reader, _commit(place, base))
+    stages = {(stage.model, stage.stage): stage for stage in known.stages}
+    there = forge(place)
+
+    def asked(head: str) -> PullRequest | None:
+        return next(iter(there.pulls(state=None, head=head)), None)
+
+    found = advancing.candidates(said.advance, known.ledgers, stages, policy, asked)
+    propose = partial(_promoted, place, base, dry_run)
+    return [one if isinstance(one, advancing.Passed) else advancing.advanced(one, propose) for one in found]
+
+
+def _promoted(place: Place, base: str | None, dry_run: bool, one: Candidate) -> tuple[int | None, bool]:
+    from mlgit.wiring import promoting
+
+    plan = promoting.promotion(place, one.model, one.version, one.stage, base=base)
+    if plan.refusal:
+        raise plan.refusal
+    if dry_run:
+        return None, False
+    made = promoting.promote(place, plan)
+    return made.pull.number, made.opened
