@@ -151,7 +151,7 @@ class ModelName(Name):
     name = "model"
 
     def known(self, place: Place, typed: str) -> Known:
-        """The models; behind an `@`, the versions and stages of the one before it."""
+        """The models; behind an `@`, the versions, stages and aliases of the one before it."""
         from mlgit.store import registry
         from mlgit.wiring import promoting
 
@@ -159,6 +159,7 @@ class ModelName(Name):
         if not at:
             return ((name, "") for name in registry.models(place.repo))
         called = [name for one in promoting.registered(place, model) for name in (one.name, *one.served)]
+        called += promoting.aliased(place, model)
         return ((name, "") for name in dict.fromkeys(name.replace("#", "@") for name in called))
 
 

@@ -157,7 +157,8 @@ def _changed_data(repo: Repo, run: Run) -> Mapping[str, str] | None:
 def unregister(repo: Repo, model: str, version: str, *, base: str | None = None, now: float | None = None) -> str:
     """Take a version back that was never promoted, by a tag that says so; return that tag.
 
-    The number is not given again. Raises `UsageError` for a version that a stage has or had, or that is on *base*.
+    The number is not given again. Raises `UsageError` for a version that a stage has or had, or that is on *base*, also
+    by an alias.
     """
     known = ledger.of(store.tags(repo, model), model)
     number = ledger.version(version)
@@ -165,13 +166,21 @@ def unregister(repo: Repo, model: str, version: str, *, base: str | None = None,
     staged = [
         one.stage for one in known.history if one.version == number and one.stage not in (None, ledger.DEPRECATED)
     ]
-    filed = base is not None and repo.read(store.base_commit(repo, base), store.version_path(model, number)) is not None
+    filed, called = False, list[str]()
+    if base is not None:
+        commit = store.base_commit(repo, base)
+        with repo.reader() as reader:
+            filed = reader.blob(f"{commit}:{store.version_path(model, number)}") is not None
+            called = [name for name, to in store.card_at(reader, commit, model).aliases.items() if to == number]
     proposed = repo.refs(f"refs/heads/promote/{model}/{number}/")
     if staged or filed or proposed:
         why = f"It is proposed by {next(iter(proposed))}." if proposed and not staged else ""
         raise UsageError(
             f"{model} {number} was promoted; a promoted version stays.", why=why, fix="promote another in its place"
         )
+    if called:
+        off = " ".join(f"--rm {name}" for name in called)
+        raise UsageError(f"{model} {number} is called {', '.join(called)}.", fix=f"mlgit model alias {model} {off}")
     name = f"{model}@{number}!#{known.next_count}"
     moment = known.next_time(time.time() if now is None else now)
     repo.tag(f"refs/tags/{name}", target, f"{model} {number} is taken back", when=moment)

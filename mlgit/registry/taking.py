@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -31,7 +32,8 @@ def load_model(name: str, *, allow_pickle: bool = False, trusted: str | Sequence
     It is named as an artifact (`churn:latest`, `churn:best`, `project/churn:v3`) or as a registered model
     (`churn@v1.2.0`, `churn@production`; `churn` is what production serves, else its latest). What `log_model` stored
     comes back as it was; of PyTorch's modules their state, for `load_state_dict`. No code that came with the model runs
-    unless *allow_pickle*; *trusted* names classes beside scikit-learn's that a skops file may make.
+    unless *allow_pickle*; *trusted* names classes beside scikit-learn's that a skops file may make. A deprecated
+    version comes with a warning.
 
     Raises `NotFoundError`, `UsageError` for an unsafe model, `MlgitError` for bytes that are not what was logged, or a
     signature that is not of the trusted key that it names.
@@ -40,6 +42,8 @@ def load_model(name: str, *, allow_pickle: bool = False, trusted: str | Sequence
     found = _find(home, name)
     _remember(home, found)
     if isinstance(found, ModelVersion):
+        if said := shelf.deprecated(home.repo, found):
+            warnings.warn(f"{said}.", stacklevel=2)
         folder = bringing.top_folder() / f"{found.model}-{found.version}"
         bringing.leave_out_of_git(folder)
         target = deliver.deliver(home.repo, found, folder)

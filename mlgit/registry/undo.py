@@ -39,7 +39,8 @@ def propose(repo: Repo, forge: Forge, merged: PullRequest, settled: Settled) -> 
 def _restored(repo: Repo, merge: str, tip: str, settled: Settled) -> dict[str, bytes | None]:
     """The files that the merge changed for the stage, as they were before it; None for one that was not there.
 
-    The version's and the model's own stay where another stage needs them.
+    The version's and the model's own stay where another stage needs them, the model's also where it says something
+    else by now: aliases are people's.
     """
     model, stage, version = settled.model, settled.stage, settled.version
     with repo.reader() as reader:
@@ -47,7 +48,8 @@ def _restored(repo: Repo, merge: str, tip: str, settled: Settled) -> dict[str, b
         paths = [store.stage_path(model, stage)]
         if version and version not in (now for (name, _), now in others.items() if name == model):
             paths.append(store.version_path(model, version))
-        if model not in (name for name, _ in others):
-            paths.append(store.card_path(model))
+        card = store.card_path(model)
+        if model not in (name for name, _ in others) and reader.blob(f"{tip}:{card}") == reader.blob(f"{merge}:{card}"):
+            paths.append(card)
         before = {path: reader.blob(f"{merge}^1:{path}") for path in paths}
         return {path: text for path, text in before.items() if text != reader.blob(f"{tip}:{path}")}

@@ -164,3 +164,11 @@ def registered(place: Place, model: str | None = None, *, base: str | None = Non
     from mlgit.store import registry
 
     return versions.every(place.repo, model, base=registry.base_name(place.repo, base))
+
+
+def aliased(place: Place, model: str) -> list[str]:
+    """What versions of *model* are called beside their numbers: `digits@paper`."""
+    from mlgit.registry import shelf
+    from mlgit.store import registry
+
+    return [f"{model}@{name}" for name in shelf.aliases(place.repo, model, base=registry.base_name(place.repo))]

@@ -103,6 +103,20 @@ def test_a_promotion_merged_by_hand_whose_gate_fails_is_taken_back_by_a_pull_req
     assert "production was to serve digits v1.0.0; its file says something else since" in after.stderr
 
 
+def test_an_alias_that_was_given_meanwhile_outlives_the_way_back(inside: Repo, trained, mlgit: Mlgit):
+    mlgit("model", "register", trained("good", 0.95))
+    mlgit("promote", "digits@v1.0.0", "production")
+    policy(inside, b"stages: {production: {gates: [{metric: accuracy, min: 0.99}]}}\n")
+    inside.git("merge", "-q", "--no-ff", "-m", "by hand", "promote/digits/v1.0.0/production")
+    mlgit("model", "alias", "digits@v1.0.0", "paper")
+
+    mlgit("pr", "merge", "1", check=False)
+    mlgit("pr", "merge", "2")
+
+    assert "paper: v1.0.0" in inside.git("show", "main:registry/digits/model.yaml")
+    assert not inside.read("main", "registry/digits/production.yaml")
+
+
 def test_a_reverted_promotion_is_told_and_settled(inside: Repo, trained, mlgit: Mlgit):
     for name, accuracy, number in (("a", 0.9, 1), ("b", 0.95, 2)):
         mlgit("model", "register", trained(name, accuracy))
@@ -514,5 +528,7 @@ def test_an_alias_is_understood_wherever_a_version_is(inside: Repo, trained, mlg
     assert listed.stdout == "alias\tversion\ncandidate\tv1.0.0\n"
     assert "#1 Promote digits v1.0.0 to staging" in promoted.stdout
     assert "candidate is an alias of digits v1.0.0: no stage can be called so." in clash.stderr
-    assert json.loads(mlgit("model", "show", "digits@candidate", "--json").stdout)["version"] == "v1.0.0"
+    shown = json.loads(mlgit("model", "show", "digits@candidate", "--json").stdout)
+    assert (shown["version"], shown["aliases"]) == ("v1.0.0", ["candidate"])
+    assert "aliases: candidate" in mlgit("model", "show", "digits@latest").stdout
     assert "no alias nothing" in mlgit("model", "alias", "digits", "--rm", "nothing", check=False).stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -130,3 +131,10 @@ def test_the_models_file_says_what_its_versions_cards_say_if_they_do_not(two: Re
 
     assert made["fields"] == {"license": "mit", "language": "en"}
     assert "license: apache-2.0" not in mlgit("model", "card", "digits@v1.1.0").stdout
+
+
+def test_a_shell_completes_aliases_behind_a_models_name(two: Repo, mlgit: Mlgit):
+    mlgit("model", "alias", "digits@v1.0.0", "paper")
+    typed = {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": "mlgit model show digits@p", "COMP_CWORD": "3"}
+
+    assert mlgit(env=os.environ | typed).stdout == "plain,digits@paper\n"

@@ -18,6 +18,7 @@ from mlgit.formats import keeping, loading
 from mlgit.formats.frameworks import Trust
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.registry import deprecating, registering
 from tests.formats.test_scanning import Planted, pickled
 
 WEIGHTS = {"w": np.arange(6, dtype="float32").reshape(2, 3), "b": np.zeros(3, dtype="float32")}
@@ -251,3 +252,13 @@ def test_a_model_that_a_person_adds_is_described_too(inside: Repo, mlgit: Callab
 
     assert wandb.model_card("net:latest").unsafe == "a pickle in net.bin"
     assert "UNSAFE: a pickle in net.bin" in mlgit("data", "history", "net").stdout
+
+
+def test_a_deprecated_model_is_loaded_with_a_warning(inside: Repo):
+    with wandb.init() as run:
+        run.log_model(WEIGHTS, name="net")
+    registering.register(inside, query.of_id(inside, run.id), model="net")
+    deprecating.deprecate(inside, "net", "v1.0.0", why="leaks the label")
+
+    with pytest.warns(UserWarning, match=r"net v1\.0\.0 is deprecated by Ada: leaks the label\."):
+        wandb.load_model("net@v1.0.0")

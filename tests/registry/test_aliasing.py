@@ -142,3 +142,10 @@ def test_an_alias_of_a_version_that_was_taken_back_says_so(two: Repo):
 
     with pytest.raises(NotFoundError, match=r"no version v1\.0\.0"):
         shelf.find(two, "digits@paper", base="main")
+
+
+def test_a_version_that_has_an_alias_is_not_taken_back_before_that_is_taken_off(two: Repo):
+    call(two, "v1.0.0", "paper")
+
+    with pytest.raises(UsageError, match=r"is called paper\.\nTo fix: mlgit model alias digits --rm paper"):
+        registering.unregister(two, "digits", "v1.0.0", base="main")

@@ -33,12 +33,16 @@ def command(version: str, base: str | None, as_json: bool) -> None:
     found = shelf.find(repo, version, base=name)
     line = next(item for item in shelf.lines(repo, found.model, base=name) if item.version == found.version)
     known = ledger.of(store.tags(repo, found.model), found.model)
+    names = shelf.aliases(repo, found.model, base=name)
+    called = sorted(one for one, of in names.items() if of == found.version)
     history = [shown.event(one) for one in known.history if one.version in (found.version, None)]
     if as_json:
-        output.as_json(shown.line(line) | {"history": history})
+        output.as_json(shown.line(line) | {"aliases": called, "history": history})
         return
     output.say(writer.dump(writer.as_data(found) | {"registered": figures.moment(found.registered)}).rstrip())
     output.say(f"stages: {', '.join(line.stages) or 'none'}")
+    if called:
+        output.say(f"aliases: {', '.join(called)}")
     output.say()
     for event in history:
         what = " ".join(filter(None, (event["what"], event["stage"])))
