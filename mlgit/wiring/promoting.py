@@ -10,7 +10,7 @@ from mlgit.store.place import Place
 from mlgit.wiring import forge, judging, on_github, opening, remote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from mlgit.core.registered import Registered
     from mlgit.forge.base import PullRequest
@@ -58,7 +58,18 @@ def _shared(place: Place, base: str, act: Callable[[str | None], list[Settled]])
         from mlgit.registry import sending
 
         return sending.settled(there[0].clone.remote, base, act)
-    return act(place.repo.resolve(f"refs/heads/{base}"))
+    found = act(place.repo.resolve(f"refs/heads/{base}"))
+    post(place, base, {one.model for one in found if one.tag})
+    return found
+
+
+def post(place: Place, base: str | None, models: Collection[str] = (), *, begin: bool = False) -> None:
+    """Bring the pages of the stages of *models* up to date, where there are pages; or *begin* them, those of all."""
+    from mlgit.registry.served import posting
+    from mlgit.store import registry
+
+    if begin or (models and posting.is_kept(place.repo)):
+        posting.post(place.repo, registry.base_name(place.repo, base), models)
 
 
 def _moves_stages(place: Place, pull: PullRequest) -> bool:

@@ -10,6 +10,7 @@ from mlgit.errors import GateFailedError, GitError, MlgitError, UsageError
 from mlgit.forge.base import PullState
 from mlgit.git.repo import split_commit
 from mlgit.registry import asking, sending, settle, shared
+from mlgit.registry.served import posting
 from mlgit.store import registry as store
 from mlgit.wiring import judging, promoting
 
@@ -82,6 +83,8 @@ def settled(
         remote, push.branch,
         lambda tip: settle.settle(repo, push.after, sources=sources, before=push.before, tip=tip, asked=asked),
     )  # fmt: skip
+    if moved := {one.model for one in found if one.tag}:
+        posting.post(repo, push.branch, moved, remote=remote)
     return found, [back for one in found if (back := _taken_back(place, forge, push, one))]
 
 
@@ -90,6 +93,7 @@ def reconciled(place: Place, remote: Remote, branch: str) -> list[Settled]:
     shared.bring(remote, branch)
     found = promoting.settle_stages(place, base=branch, remote=remote)
     sending.send(remote, store.models(place.repo))  # of others, too: a job may have died before it did so
+    posting.post(place.repo, branch, remote=remote)
     return found
 
 

@@ -13,8 +13,9 @@ from mlgit.wiring import promoting
 @click.command(short_help="Let every stage serve what its file says now.")
 @BASE
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would move, and what the gates say; tag nothing.")
+@click.option("--pages", is_flag=True, help="Keep a page of each stage on the branch mlgit-registry, from now on.")
 @JSON
-def command(base: str | None, dry_run: bool, as_json: bool) -> None:
+def command(base: str | None, dry_run: bool, pages: bool, as_json: bool) -> None:
     """Let every stage serve what its file says now: after a revert, a merge elsewhere, or an edit by hand.
 
     The gates are asked again; exits with 4 where one fails. A stage whose file is gone becomes empty. A version that
@@ -27,7 +28,10 @@ def command(base: str | None, dry_run: bool, as_json: bool) -> None:
     """
     from mlgit.registry import settle as settling
 
-    stages = promoting.settle_stages(wiring.place(), base=base, dry_run=dry_run)
+    place = wiring.place()
+    stages = promoting.settle_stages(place, base=base, dry_run=dry_run)
+    if pages and not dry_run:
+        promoting.post(place, base, begin=True)
     if as_json:
         output.as_json([settling.plain(one) for one in stages])
     elif not stages:

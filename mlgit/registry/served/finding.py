@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from mlgit.core import refs
 from mlgit.core.model import ModelVersion
 from mlgit.core.run import Run
+from mlgit.dvc import addresses
 from mlgit.errors import NotFoundError, OutOfReachError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo, split_commit
@@ -237,18 +238,7 @@ def _lay_out(repo: Repo, reader: Reader, commit: str, folder: str) -> None:
         if text is None:
             place.unlink(missing_ok=True)
             continue
-        said = _remotes_of(text)
+        said = addresses.remotes(text)
         if not place.is_file() or place.read_bytes() != said:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(said)
-
-
-def _remotes_of(text: bytes) -> bytes:
-    """What DVC's configuration *text* says of remotes, and which is the default: a team's cache is not ours."""
-    kept, lines = False, []
-    for line in text.splitlines(keepends=True):
-        if line.lstrip().startswith(b"["):
-            kept = line.strip().strip(b"[]'\" ").startswith((b"core", b"remote "))
-        if kept:
-            lines.append(line)
-    return b"".join(lines)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from mlgit.dvc import workshop
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.registry import deliver, ledger, shelf, vouching
-from mlgit.registry.served import clone, finding
+from mlgit.registry.served import clone, finding, paged
 from mlgit.registry.served.finding import Found
 from mlgit.registry.vouching import Checked
 from mlgit.store import place as places
@@ -89,11 +89,13 @@ def get(
 ) -> Model:  # fmt: skip
     """The version that *name* means (`churn@production`, `churn@v1.2.0`, `churn`), brought and verified.
 
-    *repo*: a repository's address or folder, else what `MLGIT_REPO` says, else the one of the current folder. Of one
-    that is elsewhere only what this takes is fetched, into the user's cache; asked again, nothing that is there
-    already. *to*: the folder that it is put into, where an older version of the same model gives way; without one it
-    stays in the cache. *base*: the branch whose stages and keys count. *offline*: the cache alone is asked. *verify*:
-    a signature has to count. Where the repository cannot be reached, what it last said is served, with a warning.
+    *name* may be the address of a stage's page instead, `https://…/churn/production.json`, which is asked for only if
+    it has changed. *repo*: a repository's address or folder, else what `MLGIT_REPO` says, else the one of the current
+    folder. Of one that is elsewhere only what this takes is fetched, into the user's cache; asked again, nothing that
+    is there already. *to*: the folder that it is put into, where an older version of the same model gives way; without
+    one it stays in the cache. *base*: the branch whose stages and keys count. *offline*: the cache alone is asked.
+    *verify*: a signature has to count. Where the repository cannot be reached, what it last said is served, with a
+    warning.
 
     Raises `NotFoundError`, `GitError` where the repository cannot be asked, `MlgitError` for bytes that are nowhere, or
     not what was registered.
@@ -112,6 +114,8 @@ def brought(
     offline: bool = False, verify: bool = False,
 ) -> tuple[Model, list[str]]:  # fmt: skip
     """`get`, and what a person has to be warned of. *into*: a version, and where it would lie → where it shall."""
+    if paged.is_address(name):
+        return _of_page(name, address, into, base=base, offline=offline, verify=verify)
     address = address or os.environ.get("MLGIT_REPO", "")
     if not address or _is_here(address):
         if offline:
@@ -121,19 +125,50 @@ def brought(
     found = finding.find(there, name, base=base, offline=offline, anew=verify)
     usual = there.repo.folder / "served" / f"{found.version.model}-{found.version.version}"
     made = _brought(there.repo, found, into(found.version, usual), verify=verify)
-    told = []
-    if found.away and not offline:
-        when = f" ({figures.moment(there.asked)})" if there.asked else ""
-        told.append(
-            f"{there.name} is out of reach: {escape.line(found.away, 300)}. {made.name} {made.version} is what it "
-            f"said last{when}; another version may be live by now."
-        )
+    told = [] if offline or not found.away else [_out_of_reach(there.name, made, there.asked)]
     if found.unsettled:
         told.append(
             f"{made.stage or 'the branch'} is to serve {made.name} {found.unsettled}, and does not: that is not "
             f"settled yet, or no gate let it through. {made.version} is what it serves."
         )
     return made, told
+
+
+def _of_page(
+    page: str,
+    address: str,
+    into: Callable[[ModelVersion, Path], Path],
+    *,
+    base: str | None,
+    offline: bool,
+    verify: bool,
+) -> tuple[Model, list[str]]:
+    """Of a stage's page."""
+    if address or base or verify:
+        raise UsageError(
+            "A page names its repository, its branch and its keys no further.",
+            fix="leave --repo, --base and --verify out, or name MODEL@STAGE in place of the page",
+        )
+    read = paged.read(page, offline=offline)
+    version, repo = read.page.version, read.repo
+    if version is None:
+        raise NotFoundError(f"{read.page.model} has nothing in {read.page.stage}, since {read.page.since}.")
+    usual = repo.folder / "served" / f"{version.model}-{version.version}"
+    others = [seen.version for seen in paged.seen(repo) if seen.version]
+    made = _brought(
+        repo, Found(version=version, stage=read.page.stage, away=read.away), into(version, usual), verify=False,
+        others=others,
+    )  # fmt: skip
+    made = replace(made, deprecated=read.page.deprecated)
+    return made, [] if offline or not read.away else [_out_of_reach(read.name, made, read.asked)]
+
+
+def _out_of_reach(where: str, made: Model, asked: float | None) -> str:
+    when = f" ({figures.moment(asked)})" if asked else ""
+    return (
+        f"{where} is out of reach: {escape.line(made.away, 300)}. {made.name} {made.version} is what it "
+        f"said last{when}; another version may be live by now."
+    )
 
 
 def _is_here(address: str) -> bool:
@@ -161,12 +196,14 @@ def _of_folder(
     return _brought(home.repo, found, folder, verify=verify)
 
 
-def _brought(repo: Repo, found: Found, folder: Path, *, verify: bool) -> Model:
+def _brought(
+    repo: Repo, found: Found, folder: Path, *, verify: bool, others: Sequence[ModelVersion] = ()
+) -> Model:  # fmt: skip
     version = found.version
     try:
         path = deliver.deliver(repo, version, folder, run=found.run)
     except UsageError:
-        if not (old := _older(repo, version, folder)):
+        if not (old := _older(repo, version, folder, others)):
             raise
         with workshop.beside(old) as shop:
             old.rename(shop / workshop.OLD)
@@ -188,13 +225,13 @@ def _brought(repo: Repo, found: Found, folder: Path, *, verify: bool) -> Model:
     )  # fmt: skip
 
 
-def _older(repo: Repo, version: ModelVersion, folder: Path) -> Path | None:
-    """What lies where *version* is to go, if it is exactly another version of the same model; else None."""
+def _older(repo: Repo, version: ModelVersion, folder: Path, known: Sequence[ModelVersion]) -> Path | None:
+    """What lies where *version* is to go, if it is exactly one of the other versions that are known; else None."""
     from mlgit.formats import loading
 
     place = deliver.place_of(version, folder)
-    known = ledger.of(store.tags(repo, version.model), version.model)
-    others = [told for tag in known.versions.values() if (told := store.of_message(tag.message))]
+    tags = ledger.of(store.tags(repo, version.model), version.model).versions.values()
+    others = [*known, *(told for tag in tags if (told := store.of_message(tag.message)))]
     try:
         files = loading.files_of(place)
         is_one = any(one.sha256 and not loading.differing(files, one.sha256) for one in others)
