@@ -123,15 +123,13 @@ def _say(asked: Asked, name: str, outcome: Outcome, carrier: Carrier, *, is_whol
 def _wish(place: Place, asked: Asked, remote: Remote) -> Wish:
     from mlgit.core.merging import Side
     from mlgit.index import query
-    from mlgit.registry import ledger
+    from mlgit.registry.shared import is_ours
     from mlgit.store import meeting, registry
 
-    annotated = {tag.name for tag in registry.tags(place.repo)}
-    here = place.repo.refs("refs/tags/")
+    annotated = registry.annotated(place.repo)
 
     def is_shared(tag: str) -> bool:
-        is_ours = ledger.parse(registry.Tag(name=tag, commit="", when=0)) is not None
-        return is_ours and (tag in annotated or f"refs/tags/{tag}" not in here)
+        return is_ours(f"refs/tags/{tag}") and annotated.get(tag, True)
 
     far = remote if asked.pulls else None
     return meeting.Wish(

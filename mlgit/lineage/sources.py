@@ -28,7 +28,7 @@ class Sources:
     ) -> None:  # fmt: skip
         self.relations, self.project, self._repo = relations, project, repo
         self.versions = {one.name: one for one in _with_runs(repo, registered)}
-        self.stages = {stage: one for one in self.versions.values() for stage in one.served}
+        self.stages = {stage: one for one in self.versions.values() if one.stages for stage in one.served}
         self._limit = limit
         self._rows: dict[str, int] = {}
         """The rows of runs that were met, by id."""

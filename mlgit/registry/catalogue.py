@@ -16,6 +16,7 @@ from typing import Any
 
 from mlgit.core import waiting
 from mlgit.core.artifact import is_hash
+from mlgit.core.registered import Registered
 from mlgit.git.looking import Moved
 from mlgit.git.repo import Repo
 from mlgit.index import picture
@@ -43,29 +44,13 @@ class Served:
     """Whether the tag that says so was made by mlgit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A version that stands, in brief."""
-
-    version: str
-    commit: str
-    when: float
-    """Seconds since the epoch."""
-    who: str
-    run: str
-    """Like what follows as its record says, unchecked; empty where there is none."""
-    artifact: str
-    content: str
-    metrics: Mapping[str, Any]
-
-
 @dataclass(frozen=True)
 class Model:
     """A model by its tags."""
 
     name: str
-    versions: Sequence[Version]
-    """Those that stand, oldest version first."""
+    versions: Sequence[Registered]
+    """Those that stand, oldest version first; which stages serve them, is not said."""
     stages: Mapping[str, Served]
 
 
@@ -87,23 +72,30 @@ def every(repo: Repo, model: str | None = None) -> list[Model]:
         served = _served(connection, model)
         rows = connection.execute(
             'SELECT model, version, "commit", made, who, run, artifact, content, metrics FROM versions '
-            "WHERE ?1 IS NULL OR model = ?1 ORDER BY model, place",
-            (model,),
+            "WHERE model BETWEEN ? AND ? ORDER BY model, place",
+            _between(model),
         )
         versions = {
             model: [
-                Version(
-                    version, commit, made, who.decode(errors="surrogateescape"), run, artifact, content, _Later(text)
-                )
-                for _, version, commit, made, who, run, artifact, content, text in some
+                Registered(
+                    model=model, version=version, commit=commit, when=made, who=who.decode(errors="surrogateescape"),
+                    run=run, artifact=artifact, content=content, metrics=_Later(text),
+                ) for _, version, commit, made, who, run, artifact, content, text in some
             ]
             for model, some in groupby(rows, lambda row: str(row[0]))
-        }
-        names = connection.execute("SELECT model FROM models WHERE ?1 IS NULL OR model = ?1 ORDER BY model", (model,))
+        }  # fmt: skip
+        names = connection.execute(
+            "SELECT model FROM models WHERE model BETWEEN ? AND ? ORDER BY model", _between(model)
+        )
         return [Model(model, versions.get(model, ()), served.get(model, {})) for (model,) in names]
 
     with records.no_collection():
         return PICTURE.ask(repo, answer)
+
+
+def _between(model: str | None) -> tuple[str, str]:
+    """The first and the last of the names that are meant: *model*, or (None) every one."""
+    return ("", "\U0010ffff") if model is None else (model, model)
 
 
 def stages(repo: Repo) -> dict[str, dict[str, Served]]:
@@ -113,7 +105,8 @@ def stages(repo: Repo) -> dict[str, dict[str, Served]]:
 
 def _served(connection: sqlite3.Connection, model: str | None = None) -> dict[str, dict[str, Served]]:
     rows = connection.execute(
-        "SELECT model, stage, version, ours FROM stages WHERE ?1 IS NULL OR model = ?1 ORDER BY model, stage", (model,)
+        "SELECT model, stage, version, ours FROM stages WHERE model BETWEEN ? AND ? ORDER BY model, stage",
+        _between(model),
     )
     return {
         model: {stage: Served(version, bool(is_ours)) for _, stage, version, is_ours in some}

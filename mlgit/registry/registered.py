@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlgit.core.registered import Registered
 from mlgit.git.repo import Repo
 from mlgit.registry import catalogue, stages
@@ -20,9 +22,6 @@ def _versions(model: Model, wanted: dict[str, str]) -> list[Registered]:
     made_here = {stage for stage, one in model.stages.items() if one.is_ours}
     live = {*served.values(), *wanted.values()}
     return [
-        Registered(
-            model=model.name, version=one.version, commit=one.commit, when=one.when, who=one.who, run=one.run,
-            artifact=one.artifact, content=one.content, metrics=one.metrics,
-            stages=stages.serving(one.version, served, made_here, wanted) if one.version in live else (),
-        ) for one in model.versions
-    ]  # fmt: skip
+        replace(one, stages=stages.serving(one.version, served, made_here, wanted)) if one.version in live else one
+        for one in model.versions
+    ]

@@ -44,12 +44,13 @@ def _restored(repo: Repo, merge: str, tip: str, settled: Settled) -> dict[str, b
     """
     model, stage, version = settled.model, settled.stage, settled.version
     with repo.reader() as reader:
-        others = {key: now for key, now in store.stages_at(reader, tip).items() if key != (model, stage)}
+        served = store.stages_at(reader, tip, models=[model])
+        others = {now for key, now in served.items() if key != (model, stage)}
         paths = [store.stage_path(model, stage)]
-        if version and version not in (now for (name, _), now in others.items() if name == model):
+        if version and version not in others:
             paths.append(store.version_path(model, version))
         card = store.card_path(model)
-        if model not in (name for name, _ in others) and reader.blob(f"{tip}:{card}") == reader.blob(f"{merge}:{card}"):
+        if not others and reader.blob(f"{tip}:{card}") == reader.blob(f"{merge}:{card}"):
             paths.append(card)
         before = {path: reader.blob(f"{merge}^1:{path}") for path in paths}
         return {path: text for path, text in before.items() if text != reader.blob(f"{tip}:{path}")}

@@ -95,6 +95,13 @@ def _tag(name: str, oid: str, content: bytes) -> Tag | None:
     )  # fmt: skip
 
 
+def annotated(repo: Repo) -> dict[str, bool]:
+    """Whether it is an annotated tag of a commit, by the name of each tag; what they say is not read."""
+    lines = repo.git("for-each-ref", "--format=%(objecttype) %(*objecttype) %(refname:strip=2)", _TAGS).split("\n")
+    parts = (line.split(" ", 2) for line in lines if line)
+    return {name: (kind, of) == ("tag", "commit") for kind, of, name in parts}
+
+
 def models(repo: Repo) -> list[str]:
     """The models that have tags, in order of name; no tag is read."""
     return sorted({model for ref in repo.refs(_TAGS) if (model := model_of(ref))})

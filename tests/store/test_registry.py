@@ -92,6 +92,7 @@ def test_only_annotated_tags_of_commits_count(repo: Repo):
 
     (found,) = store.tags(repo)
 
+    assert store.annotated(repo) == {"net@v1.0.0": False, "net@v2.0.0": True, "net@v3.0.0": False}
     assert (found.name, found.commit, found.who) == ("net@v2.0.0", repo.resolve("HEAD"), "Ada")
     assert found.message == "two\n\nlines\nand more\n"
 
