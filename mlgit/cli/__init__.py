@@ -74,6 +74,10 @@ COMMANDS: dict[str, dict[str, str]] = {
         "data": "Datasets and other artifacts by name and version.",
         "model": "Register models and list their versions.",
         "promote": "Propose a version for a stage.",
+        "rollback": "Let a stage serve again what it served before.",
+        "hold": "Keep a stage from being moved by itself.",
+        "freeze": "Let stages stand still for a while.",
+        "unfreeze": "Let them move again.",
     },
     "Help": {
         "login": "Who you are on GitHub, and what your token can do.",

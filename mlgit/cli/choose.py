@@ -163,6 +163,19 @@ class ModelName(Name):
         return ((name, "") for name in dict.fromkeys(name.replace("#", "@") for name in called))
 
 
+class ServingStage(Name):
+    """A stage of registered models."""
+
+    name = "stage"
+
+    def known(self, place: Place, _typed: str) -> Known:
+        """The stages that serve something, of any model."""
+        from mlgit.wiring import promoting
+
+        served = (name.partition("#")[2] for one in promoting.registered(place) for name in one.served)
+        return ((name, "") for name in dict.fromkeys(served))
+
+
 class Key(Name):
     """A metric, param or field by its name; the last one of a text, where it stands in a condition or an order."""
 
@@ -230,4 +243,5 @@ NUMBER = PullNumber(1)
 QUEUE = QueueName()
 RUN = RunName()
 RUNNER = RunnerName()
+SERVING = ServingStage()
 THING = Thing()

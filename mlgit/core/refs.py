@@ -203,6 +203,18 @@ def back_branch(model: str, version: str, stage: str) -> str:
     return f"promote/{model}/back/{version}/{stage}"
 
 
+def hold_branch(model: str, stage: str, *, lifts: bool) -> str:
+    """The branch of the pull request that holds a stage, or lifts that."""
+    return f"promote/{model}/{'lift' if lifts else 'hold'}/{stage}"
+
+
+def freeze_branch(models: str, stages: str, *, lifts: bool) -> str:
+    """The branch of the pull request that freezes stages, which are named as in file names, or lifts that."""
+    called = slug(f"{models} {stages}".replace("*", "all"))
+    mark = hashlib.sha256(f"{models} {stages}".encode()).hexdigest()[:6]
+    return f"promote/registry/{'unfreeze' if lifts else 'freeze'}/{called}-{mark}"
+
+
 def promotion_branch(model: str, version: str, stage: str) -> str:
     """The branch of a promotion's pull request."""
     return f"promote/{model}/{version}/{stage}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mlgit.core.model import Hold, Stage
 from mlgit.errors import NotFoundError, UsageError
@@ -17,7 +18,15 @@ from mlgit.store import registry as store
 
 
 def plan(
-    repo: Repo, model: str, stage: str, *, hold: Hold, base: str, sources: Sources, to: str | None = None
+    repo: Repo,
+    model: str,
+    stage: str,
+    *,
+    hold: Hold,
+    base: str,
+    sources: Sources,
+    to: str | None = None,
+    at: str | None = None,
 ) -> Plan | Stage:
     """What going back takes; or the stage as it stands, where it has come back already.
 
@@ -26,7 +35,7 @@ def plan(
     and as `propose.plan` does.
     """
     ledger.name(stage, "stage")
-    commit = store.base_commit(repo, base)
+    commit = at or store.base_commit(repo, base)
     with repo.reader() as reader:
         stands = store.stage_at(reader, commit, model, stage)
     known = ledger.of(store.tags(repo, model), model)
@@ -36,9 +45,21 @@ def plan(
     if _has_come_back(known, stands) and number in (None, stands.version):
         return stands
     chosen = _before(known, stands) if number is None else _named(known, stands, number)
-    back = Hold(by=hold.by, since=hold.since, why=hold.why, instead=stands.version)
-    wanted = Stage(model=model, stage=stage, version=chosen, hold=back)
-    return propose.of(repo, wanted, base=base, sources=sources)
+    wanted = Stage(model=model, stage=stage, version=chosen, hold=replace(hold, instead=stands.version))
+    return propose.of(repo, wanted, base=base, sources=sources, at=at)
+
+
+def again(repo: Repo, wanted: Stage, *, base: str, sources: Sources, at: str) -> Plan:
+    """The same *at* another commit of *base*. Raises `UsageError` where the stage serves something else by then."""
+    with repo.reader() as reader:
+        stands = store.stage_at(reader, at, wanted.model, wanted.stage)
+    if wanted.hold and (stands is None or stands.version != wanted.hold.instead):
+        serves = stands.version if stands else "nothing"
+        raise UsageError(
+            f"{wanted.stage} of {wanted.model} serves {serves} by now, and not {wanted.hold.instead}.",
+            fix="look at what is there, and do it again if that is still wrong",
+        )
+    return propose.of(repo, wanted, base=base, sources=sources, at=at)
 
 
 def _has_come_back(known: Ledger, stands: Stage) -> bool:

@@ -12,6 +12,7 @@ from mlgit.wiring import forge, judging, on_github, opening, remote
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from mlgit.core.model import Emergency, Stage
     from mlgit.core.registered import Registered
     from mlgit.forge.base import PullRequest
     from mlgit.git.remote import Remote
@@ -119,17 +120,24 @@ def version_of(place: Place, text: str, *, base: str | None = None) -> tuple[str
     return found.model, found.version
 
 
-def promotion(place: Place, model: str, version: str, stage: str, *, base: str | None = None) -> Plan:
+def promotion(
+    place: Place, model: str, version: str, stage: str, *, base: str | None = None, lift: bool = False,
+    emergency: Emergency | None = None, at: str | None = None,
+) -> Plan:  # fmt: skip
     """What promoting *version* of *model* to *stage* would do, and what the gates say of it.
 
-    *version* may be one of its stages or aliases, too.
+    *version* may be one of its stages or aliases, too. *lift* takes the hold from the stage; in an *emergency* gates
+    are told and not asked. *at*: the commit of the base branch that counts, else the one that is here.
     """
     from mlgit.registry import propose, shelf
     from mlgit.store import registry
 
     name = registry.base_name(place.repo, base)
     number = shelf.find(place.repo, f"{model}@{version}", base=name).version
-    return propose.plan(place.repo, model, number, stage, base=name, sources=judging.sources(place))
+    return propose.plan(
+        place.repo, model, number, stage, base=name, sources=judging.sources(place), lift=lift, emergency=emergency,
+        at=at,
+    )  # fmt: skip
 
 
 def promote(place: Place, plan: Plan) -> Promotion:
@@ -146,27 +154,32 @@ def promote(place: Place, plan: Plan) -> Promotion:
     return propose.promote(place.repo, at, plan, sources=judging.sources(place))
 
 
-def direct(place: Place, model: str, version: str, stage: str, *, base: str | None = None) -> Direct:
-    """Let *stage* serve *version* at once, by a commit on the base branch: of the remote origin, where there is one.
+def direct(place: Place, wanted: Stage, think: Callable[[str], Plan], *, base: str | None = None) -> Direct:
+    """Have the base branch say what is *wanted* at once, by a commit: on the remote origin, where there is one.
 
-    Raises what `propose.plan` and `direct.promote` raise.
+    *think*: what it takes at a commit of that branch. Raises what *think* and `direct.promote` raise.
     """
-    from mlgit.core.model import Stage
-    from mlgit.registry import card, ledger, propose
+    from mlgit.registry import card
     from mlgit.registry import direct as directly
     from mlgit.store import registry
 
-    repo, sources, name = place.repo, judging.sources(place), registry.base_name(place.repo, base)
-    wanted = Stage(model=model, stage=ledger.name(stage, "stage"), version=ledger.version(version))
     origin = remote(place)
-
-    def think(at: str) -> Plan:
-        return propose.plan(repo, model, version, stage, base=name, sources=sources, at=at)
-
     return directly.promote(
-        repo, wanted, base=name, think=think, title=card.title(wanted), sources=sources,
-        remote=origin if origin.is_known else None,
+        place.repo, wanted, base=registry.base_name(place.repo, base), think=think, title=card.title(wanted),
+        sources=judging.sources(place), remote=origin if origin.is_known else None,
     )  # fmt: skip
+
+
+def tip(place: Place, *, base: str | None = None) -> str | None:
+    """Where the base branch stands on the remote origin, brought here; None where there is no such remote."""
+    from mlgit.registry import shared
+    from mlgit.store import registry
+
+    origin, name = remote(place), registry.base_name(place.repo, base)
+    if not origin.is_known:
+        return None
+    shared.bring(origin, name)
+    return place.repo.resolve(f"refs/remotes/{origin.name}/{name}")
 
 
 def registered(place: Place, model: str | None = None, *, base: str | None = None) -> list[Registered]:

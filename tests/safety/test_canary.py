@@ -66,8 +66,10 @@ WORDS: dict[str, Sequence[str]] = {
     "env freeze": ("--json",),  # without it, uv asks an index
     "export": ("--files", "--artifacts", "--history", "--to", "../out.zip"),
     "fsck": ("--repair",),
+    "freeze": ("--direct",),
     "gc": ("--dry-run",),
     "group": ("evil", "some"),
+    "hold": ("p", "staging"),
     "login": (),
     "import dvclive": ("live",),
     "import mlflow": ("mlruns",),
@@ -119,6 +121,7 @@ WORDS: dict[str, Sequence[str]] = {
     "report": ("--base", "another", "--head", "evil", "--dry-run"),
     "restore": ("--list",),
     "rm": ("evil", "--dry-run"),
+    "rollback": ("p", "staging"),
     "run": (),
     "runner ls": (),
     "runner start": ("--on", "local"),
@@ -136,6 +139,7 @@ WORDS: dict[str, Sequence[str]] = {
     "sweep stop": ("latest",),
     "sync": (),
     "tag": ("evil", "+x"),
+    "unfreeze": ("--direct",),
     "watch": ("--once",),
 }
 # These may end before they look into anything.
@@ -149,6 +153,7 @@ REFUSES = {
         ],
         "no pull request lives on GitHub",
     ),
+    **dict.fromkeys(("hold", "rollback"), "no stage serves anything"),
     "import dvclive": "a pickle is none of DVCLive's folders",
     "import mlflow": "nor one of MLflow's",
     "model sign": "the library for it may be missing",
