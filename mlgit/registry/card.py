@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mlgit.core import compare, escape, figures
-from mlgit.core.compare import MISSING, Direction, Goal
+from mlgit.core.compare import Goal
 from mlgit.core.model import Hold, ModelVersion, Stage
 from mlgit.core.verdict import Outcome, Verdict
 from mlgit.forge.base import StatusState
+from mlgit.registry import measured
+from mlgit.registry.policy.evidence import NO_SEEDS, Seeded, Sides
 
 MARKER = "promotion"
-_ROWS = 50
 _OUTCOMES = {
     Outcome.PASSED: "✅ passed",
     Outcome.FAILED: "❌ failed",
     Outcome.INCONCLUSIVE: "❔ inconclusive",
     Outcome.ERROR: "⚠️ error",
 }
-_WORDS = {Direction.BETTER: "better", Direction.WORSE: "worse", Direction.SAME: "same", Direction.UNKNOWN: ""}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What is shown besides what the two versions say themselves."""
+
+    seeds: Sides[Sequence[Seeded]] = NO_SEEDS
+    """The runs of either's setting."""
+    code: Sequence[tuple[str, str]] | None = None
+    """The files of their code that differ, each with how: `+3 −1`; None where that is not known."""
 
 
 def title(wanted: Stage) -> str:
@@ -78,7 +89,7 @@ def _said(by: str, why: str) -> str:
 
 def comment(
     candidate: ModelVersion, champion: ModelVersion | None, wanted: Stage, verdicts: Sequence[Verdict],
-    goals: Mapping[str, Goal],
+    goals: Mapping[str, Goal], beside: Beside,
 ) -> str:  # fmt: skip
     """The one comment, as Markdown."""
     stage = wanted.stage
@@ -90,9 +101,10 @@ def comment(
         _unsafe(candidate),
         _drifted(candidate),
         _gates(verdicts),
-        _metrics(candidate, champion, goals),
+        *measured.tables(candidate, champion, goals, beside.seeds),
         _changes("Param", champion.params, candidate.params) if champion else "",
         _changes("Data", champion.data, candidate.data) if champion else "",
+        _code(beside.code),
         _origin(candidate),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -144,31 +156,31 @@ def _gates(verdicts: Sequence[Verdict]) -> str:
         )
         for verdict in verdicts
     ]
-    return _table(("Gate", "asks", "seen", "written in"), rows)
-
-
-def _metrics(candidate: ModelVersion, champion: ModelVersion | None, goals: Mapping[str, Goal]) -> str:
-    deltas = compare.metric_deltas(champion.metrics if champion else {}, candidate.metrics, goals)
-    shown = [delta for delta in deltas if not delta.name.startswith("_")]
-    if not shown:
-        return ""
-    if champion is None:
-        rows = [(escape.code(delta.name), _value(delta.head)) for delta in shown[:_ROWS]]
-        return _table(("Metric", candidate.version), rows, right=1)
-    full = [
-        (escape.code(delta.name), _value(delta.base), _value(delta.head), figures.difference(delta.delta),
-         _WORDS[delta.direction])
-        for delta in shown[:_ROWS]
-    ]  # fmt: skip
-    return _table(("Metric", champion.version, candidate.version, "Δ", ""), full, right=3)
+    return measured.table(("Gate", "asks", "seen", "written in"), rows)
 
 
 def _changes(what: str, before: Mapping[str, object], after: Mapping[str, object]) -> str:
     changed = compare.changes(before, after)
     if not changed:
         return ""
-    rows = [(escape.code(change.key), _value(change.base), _value(change.head)) for change in changed[:_ROWS]]
-    return _table((what, "champion", "candidate"), rows)
+    rows = [
+        (escape.code(change.key), measured.value(change.base), measured.value(change.head))
+        for change in changed[: measured.ROWS]
+    ]
+    return measured.table((what, "champion", "candidate"), rows)
+
+
+def _code(files: Sequence[tuple[str, str]] | None) -> str:
+    """What differs in the code, folded away: it may be much."""
+    if files is None:
+        return ""
+    if not files:
+        return "The code is the same."
+    rows = [(escape.code(path), told) for path, told in files[: measured.ROWS]]
+    if more := len(files) - measured.ROWS:
+        rows += [(f"… and {more} more", "")] if more > 0 else []
+    count = f"{len(files)} file{'' if len(files) == 1 else 's'} of the code differ{'s' if len(files) == 1 else ''}"
+    return f"<details><summary>{count}</summary>\n\n{measured.table(('Code', 'lines'), rows)}\n\n</details>"
 
 
 def _origin(candidate: ModelVersion) -> str:
@@ -180,13 +192,3 @@ def _origin(candidate: ModelVersion) -> str:
         f"DVC hash {escape.code(candidate.hash)}. "
         f"`mlgit model get {candidate.model}@{candidate.version}` brings the bytes."
     )
-
-
-def _value(value: object) -> str:
-    return str(MISSING) if value is MISSING else escape.markdown(figures.number(value), 80)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: int = 0) -> str:
-    """A Markdown table; the *right* columns after the first are aligned to the right."""
-    rule = ["---:" if 1 <= number <= right else "---" for number in range(len(columns))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, rule, *rows))

@@ -32,6 +32,8 @@ class Sources:
     """When the gates are asked; None: the clock says."""
     repeats: Callable[[Run], Sequence[Seeded]] = lambda run: (Seeded(run=run.id, seed="", metrics=run.scalars),)
     """A run and those of its setting: the same code, command and params, and each seed once."""
+    changed: Callable[[Run, Run], Sequence[tuple[str, str]] | None] = lambda _one, _two: None
+    """The files of the code of two runs that differ, each with how; None where that is not known."""
     bring: Callable[[Run], None] = lambda _run: None
     """Have the runs of its project that others pushed, where a clone lacks them."""
     fetch: Callable[[Sequence[str]], None] = lambda _commits: None

@@ -17,6 +17,7 @@ from mlgit.registry import card, deliver, gathering, ledger, waiving
 from mlgit.registry.deprecating import deprecation
 from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.policy import file, judging
+from mlgit.registry.policy.evidence import Need
 from mlgit.registry.policy.file import Policy
 from mlgit.registry.registering import record_of
 from mlgit.store import registry as store
@@ -204,11 +205,24 @@ def promote(repo: Repo, forge: Forge, made: Plan, *, sources: Sources) -> Promot
             head=made.branch, base=made.base, title=card.title(made.wanted),
             body=card.body(made.wanted, made.champion, made.lifted),
         )  # fmt: skip
-    told = card.comment(made.candidate, made.champion, made.wanted, made.verdicts, sources.goals)
+    beside = _beside(repo, made, sources)
+    told = card.comment(made.candidate, made.champion, made.wanted, made.verdicts, sources.goals, beside)
     state, said = card.status(made.wanted, made.verdicts)
     status = Status(context=CONTEXT, state=state, description=said, commit=pull.head_commit)
     upsert(forge, pull.number, card.MARKER, told, status=status)
     return Promotion(plan=made, pull=pull, opened=opened)
+
+
+def _beside(repo: Repo, made: Plan, sources: Sources) -> card.Beside:
+    """What the pull request shows besides: how sure one can be of figures, and what of the code differs."""
+    if made.champion is None:
+        return card.Beside()
+    case = Case(
+        repo=repo, base=made.base_commit, stage=made.stage, candidate=made.candidate, champion=made.champion
+    )  # fmt: skip
+    seen = gathering.gather(case, frozenset({Need.SEEDS, Need.ORIGIN}), sources)
+    new, old = (origin.run for origin in (seen.origins.candidate, seen.origins.champion))
+    return card.Beside(seeds=seen.seeds, code=sources.changed(old, new) if old and new else None)
 
 
 def _branch(repo: Repo, made: Plan) -> None:

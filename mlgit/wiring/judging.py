@@ -37,6 +37,18 @@ def sources(place: Place, *, goals: Mapping[str, Goal] | None = None, remote: Re
         known = evidence.Known(repo=place.repo, project=run.project, folder=run.folder)
         return [Seeded(run=one.run.id, seed=one.seed, metrics=one.run.scalars) for one in alike.find(known, run)]
 
+    def differing(one: Run, two: Run) -> Sequence[tuple[str, str]] | None:
+        from mlgit.errors import NotFoundError
+        from mlgit.report import changed
+        from mlgit.store import registry as store
+        from mlgit.store import runs
+
+        try:
+            found = changed.between(place.repo, *(runs.source(place.repo, run) for run in (one, two)))
+        except NotFoundError:
+            return None
+        return [(file.path, file.told) for file in found if not file.path.startswith(f"{store.FOLDER}/")]
+
     def fetch(commits: Sequence[str]) -> None:
         from mlgit.registry import shared
 
@@ -44,5 +56,6 @@ def sources(place: Place, *, goals: Mapping[str, Goal] | None = None, remote: Re
             shared.bring_commits(remote, commits)
 
     return Sources(
-        goals=place.settings.goals if goals is None else goals, repeats=repeats, bring=bring, fetch=fetch
+        goals=place.settings.goals if goals is None else goals, repeats=repeats,
+        changed=differing, bring=bring, fetch=fetch,
     )  # fmt: skip

@@ -92,6 +92,21 @@ def test_a_candidate_is_compared_over_the_runs_of_its_setting(
     assert (plan.refusal is None) is (outcome is Outcome.PASSED)
 
 
+def test_the_pull_request_says_how_sure_one_can_be_and_what_of_the_code_differs(place: Place, registered: Registered):
+    serve(place, registered("a", 0.1, [0.90, 0.91, 0.92]), POLICY % "seeds")
+    Path("train.py").write_text("print('more')\n")
+    place.repo.git("add", "-A")
+    place.repo.git("commit", "-qm", "Train")
+    candidate = registered("b", 0.1, [0.93, 0.94, 0.95])
+
+    made = promoting.promote(place, promoting.promotion(place, "net", candidate.version, "prod", base="main"))
+
+    (comment,) = wiring.forge(place).comments(made.pull.number)
+    assert "3 and 3 seeds |" in comment.body
+    assert "<summary>1 file of the code differs</summary>" in comment.body
+    assert "| `train.py` | +1 −0 |" in comment.body
+
+
 def test_what_runs_scored_on_examples_is_read_from_their_tables(inside: Repo):
     Path("mlgit.yaml").write_text("project: digits\n")
     run = session.init()

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from mlgit.core import compare, stats
 from mlgit.core.compare import Goal
 from mlgit.core.stats import Interval, Summary
 from mlgit.core.verdict import Outcome
-from mlgit.registry.policy.evidence import Evidence, Examples, Need, Seeded
+from mlgit.registry.policy.evidence import Evidence, Examples, Need, Seeded, Sides
 from mlgit.registry.policy.kind import Finding, unasked
 from mlgit.registry.policy.wording import number, within
 
@@ -77,7 +77,7 @@ def problem(metric: str, confidence: float) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Measured:
+class Measured:
     """Both sides, as far as they can be compared; `short` says why they cannot, and `fix` what would help."""
 
     value: float = math.nan
@@ -125,7 +125,7 @@ def judge(asked: Question, seen: Evidence) -> Finding:
     return _judged(asked, found, champion.version, base, asks)
 
 
-def _judged(asked: Question, found: _Measured, version: str, base: dict[str, Any], asks: str) -> Finding:
+def _judged(asked: Question, found: Measured, version: str, base: dict[str, Any], asks: str) -> Finding:
     assert found.between
     better = found.between if asked.goal is Goal.MAXIMIZE else found.between.turned()
     least = asked.least.of(found.bar)
@@ -150,31 +150,36 @@ def _judged(asked: Question, found: _Measured, version: str, base: dict[str, Any
     )  # fmt: skip
 
 
-def _seeds(asked: Question, seen: Evidence) -> _Measured:
-    sides = seen.seeds.candidate, seen.seeds.champion
-    ours, theirs = (_scored(asked.metric, side) for side in sides)
+def between_seeds(metric: str, seeds: Sides[Sequence[Seeded]], *, confidence: float = stats.CONFIDENCE) -> Measured:
+    """Both sides over their *seeds*; `between` is None where either has too few."""
+    sides = seeds.candidate, seeds.champion
+    ours, theirs = (_scored(metric, side) for side in sides)
     one, other = (stats.of(list(side.values())) for side in (ours, theirs))
-    assert seen.champion
-    if short := [
-        (name, stats.LEAST - side.n, version)
-        for name, side, version in (("candidate", one, seen.candidate), ("champion", other, seen.champion))
-        if side.n < stats.LEAST
-    ]:
-        counts = f"{one.n} of the candidate, {other.n} of {seen.champion.version}"
-        fixes = [f"{_count(lacking, 'more seed')} of {version.version}: {_rerun(version.run)}"
-                 for _, lacking, version in short]  # fmt: skip
-        return _Measured(
-            short=f"too few seeds with {asked.metric}: {counts}; at least {stats.LEAST} each", is_missing=not one.n,
-            fix="; ".join(fixes),
-        )  # fmt: skip
-    known = all(one.seed for side in sides for one in side)
-    if known and ours.keys() == theirs.keys():  # what a seed decides is then equal on both sides
-        pairs = [ours[seed] - theirs[seed] for seed in ours]
-        between = stats.apart_in_pairs(pairs, confidence=asked.confidence)
+    if all(one.seed for side in sides for one in side) and ours.keys() == theirs.keys():
+        pairs = [ours[seed] - theirs[seed] for seed in ours]  # what a seed decides is equal on both sides
+        between = stats.apart_in_pairs(pairs, confidence=confidence)
     else:
-        between = stats.apart(one, other, confidence=asked.confidence)
+        between = stats.apart(one, other, confidence=confidence)
     sizes = f"{one.n} and {other.n} seeds"
-    return _Measured(value=one.mean, bar=other.mean, sizes=sizes, between=between, sides=(one, other))
+    return Measured(value=one.mean, bar=other.mean, sizes=sizes, between=between, sides=(one, other))
+
+
+def _seeds(asked: Question, seen: Evidence) -> Measured:
+    found = between_seeds(asked.metric, seen.seeds, confidence=asked.confidence)
+    if found.between or not found.sides or not seen.champion:
+        return found
+    versions = (seen.candidate, seen.champion)
+    one, other = (side.n for side in found.sides)
+    fixes = [
+        f"{_count(stats.LEAST - side.n, 'more seed')} of {version.version}: {_rerun(version.run)}"
+        for side, version in zip(found.sides, versions, strict=True)
+        if side.n < stats.LEAST
+    ]
+    counts = f"{one} of the candidate, {other} of {seen.champion.version}"
+    return replace(
+        found, is_missing=not one, fix="; ".join(fixes),
+        short=f"too few seeds with {asked.metric}: {counts}; at least {stats.LEAST} each",
+    )  # fmt: skip
 
 
 def _scored(metric: str, side: Sequence[Seeded]) -> dict[str, float]:
@@ -182,12 +187,12 @@ def _scored(metric: str, side: Sequence[Seeded]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items() if compare.is_number(value)}  # type: ignore[arg-type]
 
 
-def _examples(asked: Question, seen: Evidence) -> _Measured:
+def _examples(asked: Question, seen: Evidence) -> Measured:
     sides = seen.examples.candidate, seen.examples.champion
     names = ("the candidate", "the champion")
     for side, name in zip(sides, names, strict=True):
         if why := side.problem or _lacks(side, asked.metric):
-            return _Measured(
+            return Measured(
                 short=f"{name}: {why}",
                 is_missing=True,
                 fix=f'log what each example scored: mlgit.log({{"examples": mlgit.Table(columns=["id", '
@@ -199,7 +204,7 @@ def _examples(asked: Question, seen: Evidence) -> _Measured:
     if len(ours) != len(both) or len(theirs) != len(both):
         sizes += f" that both scored, of {len(ours):,} and {len(theirs):,}"
     if len(both) < LEAST_EXAMPLES:
-        return _Measured(
+        return Measured(
             short=f"too few: {sizes}; at least {LEAST_EXAMPLES}",
             fix="evaluate both on the same, larger set of examples",
         )
@@ -207,14 +212,14 @@ def _examples(asked: Question, seen: Evidence) -> _Measured:
     is_answers = {*ours.values(), *theirs.values()} <= {0.0, 1.0}
     test = stats.apart_in_answers if is_answers else stats.apart_in_pairs
     value, bar = (stats.of([side[name] for name in both]).mean for side in (ours, theirs))
-    return _Measured(value=value, bar=bar, sizes=sizes, between=test(pairs, confidence=asked.confidence))
+    return Measured(value=value, bar=bar, sizes=sizes, between=test(pairs, confidence=asked.confidence))
 
 
 def _lacks(side: Examples, metric: str) -> str:
     return "" if metric in side.scores else f"its table of examples has no column {metric} of numbers"
 
 
-def _more(asked: Question, found: _Measured, distance: float) -> str:
+def _more(asked: Question, found: Measured, distance: float) -> str:
     """How to come to a decision."""
     if found.sides is None:
         return "evaluate both on more examples, or propose another version"
