@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gto.api
 import pytest
 
 from mlgit.git.repo import Repo
+from tests.conftest import make_repo
 
 Mlgit = Callable[..., Any]
 
@@ -138,3 +140,15 @@ def test_a_shell_completes_aliases_behind_a_models_name(two: Repo, mlgit: Mlgit)
     typed = {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": "mlgit model show digits@p", "COMP_CWORD": "3"}
 
     assert mlgit(env=os.environ | typed).stdout == "plain,digits@paper\n"
+
+
+def test_an_alias_is_on_the_remote_at_once_with_its_version(two: Repo, mlgit: Mlgit, tmp_path: Path):
+    far = make_repo(tmp_path / "far.git", commit=False, bare=True)
+    two.git("remote", "add", "origin", str(far.folder))
+    two.git("push", "-q", "origin", "main")
+
+    mlgit("model", "alias", "digits@v1.1.0", "paper")
+
+    assert "paper: v1.1.0" in far.git("show", "main:registry/digits/model.yaml")
+    assert far.resolve("main") == two.resolve("main")
+    assert far.git("tag") == "digits@v1.1.0"

@@ -84,7 +84,7 @@ WORDS: dict[str, Sequence[str]] = {
     "jobs show": ("latest",),
     "launch": ("--wait", "--", "true"),
     "ls": ("--json",),
-    "model alias": ("p@v1.0.0", "gold"),
+    "model alias": ("p@v1.0.0", "gold", "--pr"),
     "model card": ("p@v1.0.0",),
     "model compare": ("p@v1.0.0", "signed@v1.0.0"),
     "model deprecate": ("signed@v1.0.0", "--why", "old"),

@@ -29,8 +29,8 @@ def command(
 ) -> None:  # fmt: skip
     """Let MODEL@ALIAS mean a version. One that another version has moves; without ALIAS, list those that there are.
 
-    Aliases stand in registry/MODEL/model.yaml on the base branch: a commit there, or a pull request. A stage is for
-    what is served, with gates; an alias is a name. Every model has latest.
+    Aliases stand in registry/MODEL/model.yaml on the base branch: a commit there, on origin's where there is one, or a
+    pull request. A stage is for what is served, with gates; an alias is a name. Every model has latest.
 
     \b
     Examples:
@@ -40,7 +40,7 @@ def command(
       mlgit model alias digits
     """
     from mlgit.core import refs
-    from mlgit.registry import aliasing, filing, shelf
+    from mlgit.registry import aliasing, filing, shared, shelf
     from mlgit.store import registry as store
 
     place = wiring.place()
@@ -56,11 +56,15 @@ def command(
     said = ", ".join([*(f"{one} is {found.version}" for one in names), *(f"{one} is nothing" for one in gone)])
     title = f"{found.model}: {said}"
     pull = commit = None
+    origin = wiring.remote(place)
+    remote = origin if origin.is_known else None
+    if remote and names:
+        shared.share(remote, [refs.version_tag(found.model, found.version)])
     if by_pull:
         branch = refs.alias_branch(found.model, (*names, *gone)[0])
         pull = filing.by_pull(repo, wiring.opening(place), name, branch, edit, title=title, body=f"{title}.\n")
     else:
-        commit = filing.at_once(repo, name, edit, title)
+        commit = filing.at_once(repo, name, edit, title, remote=remote)
     if as_json:
         output.as_json({
             "model": found.model, "before": dict(before), "after": dict(shelf.aliases(repo, found.model, base=name)),
