@@ -8,6 +8,7 @@ A row an example, which `id` names; any other column of numbers is a metric, and
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,11 +34,11 @@ def examples(repo: Repo, version: ModelVersion) -> Examples:
     document = runs.complete(repo, run).metrics.get(KEY)
     if not isinstance(document, Mapping) or document.get("_type") not in ("table-file", "incremental-table-file"):
         return Examples(problem=f"its run logged no table {KEY}")
-    paths = [*document.get("previous_increments_paths", ()), document.get("path")]
     try:
+        paths = [*document.get("previous_increments_paths", ()), document.get("path")]
         parts = [json.loads(_content(repo, run, str(path))) for path in paths]
         return _scores([(part["columns"], part["data"]) for part in parts])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):  # somebody spoiled it
         return Examples(problem=f"its table {KEY} cannot be read")
 
 
@@ -56,6 +57,7 @@ def _content(repo: Repo, run: Run, path: str) -> bytes:
 
 def _scores(parts: list[tuple[list[Any], list[list[Any]]]]) -> Examples:
     scores: dict[str, dict[str, float]] = {}
+    blank: Counter[str] = Counter()
     seen: set[str] = set()
     for columns, rows in parts:
         names = [str(name) for name in columns]
@@ -69,6 +71,10 @@ def _scores(parts: list[tuple[list[Any], list[list[Any]]]]) -> Examples:
             seen.add(example)
             for name, value in zip(names, row, strict=True):
                 score = float(value) if isinstance(value, bool) else value
-                if name != ID and is_number(score):
+                if name == ID:
+                    continue
+                if is_number(score):
                     scores.setdefault(name, {})[example] = float(score)
-    return Examples(scores=scores)
+                else:
+                    blank[name] += 1
+    return Examples(scores=scores, blank=blank)

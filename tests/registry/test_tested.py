@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,32 @@ def test_a_table_that_does_not_tell_examples_apart_is_no_evidence(
     session.init().log({"examples": Table(columns=columns, data=rows)})
 
     assert scored.examples(inside, version_of(only(inside))) == Examples(problem=problem)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no json", b"[" * 100_000, b"[]", b'{"columns": ["id"]}', b'{"columns": ["acc", "id"], "data": [[1]]}', b"\xff"],
+)
+def test_a_table_that_somebody_spoiled_is_no_evidence(inside: Repo, content: bytes):
+    Path("mlgit.yaml").write_text("project: digits\n")
+    session.init().log({"examples": Table(columns=["id", "acc"], data=[["a", 1]])})
+    run = only(inside)
+    path = f"experiment/{run.metrics['examples']['path']}"
+    spoiled = inside.commit(run.commit, {path: content}, inside.git("log", "-1", "--format=%B", run.commit))
+
+    found = scored.examples(inside, version_of(replace(run, commit=spoiled)))
+
+    assert found == Examples(problem="its table examples cannot be read")
+
+
+def test_an_example_without_a_number_is_counted(inside: Repo):
+    Path("mlgit.yaml").write_text("project: digits\n")
+    rows = [["a", 1.0], ["b", float("nan")], ["c", None]]
+    session.init().log({"examples": Table(columns=["id", "acc"], data=rows)})
+
+    found = scored.examples(inside, version_of(only(inside)))
+
+    assert (found.scores["acc"], found.blank) == ({"a": 1.0}, {"acc": 2})
 
 
 def test_a_large_table_of_examples_is_read_from_where_dvc_holds_it(inside: Repo):

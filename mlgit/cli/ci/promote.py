@@ -58,9 +58,9 @@ def command(
     place = wiring.place()
     plan = job.plan(plan_file, sha256)
     into = registry.base_name(place.repo, base or os.environ.get("GITHUB_REF_NAME"))
-    wish = Wish(
-        model=name or plan.project, stage=stage, base=into, sources=judging.sources(place), artifact=artifact
-    )  # fmt: skip
+    remote = wiring.remote(place)
+    sources = judging.sources(place, remote=remote if remote.is_known else None)
+    wish = Wish(model=name or plan.project, stage=stage, base=into, sources=sources, artifact=artifact)
     seen, made = challenging.challenge(place, _finished(place, plan), wish)
     job.summarize(_markdown(seen, made, stage))
     if made and (found := wiring.on_github(place)) and found[0].capabilities.writable:

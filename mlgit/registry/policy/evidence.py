@@ -52,6 +52,8 @@ class Examples:
     """What a version scored on each example, by metric and by the example's id."""
 
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: EMPTY)
+    blank: Mapping[str, int] = field(default_factory=lambda: EMPTY)
+    """By metric, how many examples have no number there: to leave out what is hard is no way to be better."""
     problem: str = ""
     """Why there are none."""
 

@@ -191,7 +191,7 @@ def _examples(asked: Question, seen: Evidence) -> Measured:
     sides = seen.examples.candidate, seen.examples.champion
     names = ("the candidate", "the champion")
     for side, name in zip(sides, names, strict=True):
-        if why := side.problem or _lacks(side, asked.metric):
+        if why := side.problem or _lacks(side, asked.metric, is_whole=side is seen.examples.candidate):
             return Measured(
                 short=f"{name}: {why}",
                 is_missing=True,
@@ -215,8 +215,12 @@ def _examples(asked: Question, seen: Evidence) -> Measured:
     return Measured(value=value, bar=bar, sizes=sizes, between=test(pairs, confidence=asked.confidence))
 
 
-def _lacks(side: Examples, metric: str) -> str:
-    return "" if metric in side.scores else f"its table of examples has no column {metric} of numbers"
+def _lacks(side: Examples, metric: str, *, is_whole: bool) -> str:
+    """What stands against comparing *side*; with *is_whole*, so does an example without a number."""
+    if metric not in side.scores:
+        return f"its table of examples has no column {metric} of numbers"
+    blank = side.blank.get(metric, 0) if is_whole else 0
+    return f"{_count(blank, 'example')} without a number for {metric}" if blank else ""
 
 
 def _more(asked: Question, found: Measured, distance: float) -> str:

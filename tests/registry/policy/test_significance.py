@@ -162,6 +162,17 @@ def test_examples_that_nobody_logged_are_missing_evidence():
     assert over_examples(ON_EXAMPLES, {"a": 1.0}, {"a": 0.0}).outcome is Outcome.INCONCLUSIVE
 
 
+def test_to_leave_out_what_is_hard_is_no_way_to_be_better():
+    scores = {"acc": {f"e{number}": 1.0 for number in range(100)}}
+    easy = Examples(scores=scores, blank={"acc": 2})
+    all_of_them = Examples(scores={"acc": dict.fromkeys(scores["acc"], 0.0)})
+
+    found = asked(ON_EXAMPLES, examples=Sides(candidate=easy, champion=all_of_them))
+
+    assert (found.outcome, found.observed) == (Outcome.FAILED, "the candidate: 2 examples without a number for acc")
+    assert not asked(ON_EXAMPLES, examples=Sides(candidate=all_of_them, champion=easy)).passed
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
