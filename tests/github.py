@@ -110,6 +110,8 @@ class GitHub:
     deployments: dict[int, dict[str, Any]] = field(default_factory=dict)
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     permissions: dict[str, str] = field(default_factory=dict)
+    teams: dict[str, set[str]] = field(default_factory=dict)
+    """Slug → the members; of the organisation acme."""
     apps: dict[str, Any] = field(default_factory=dict)
     """The public key of each App, by its id; a key of `slug:ID` is what it is called."""
     token_seconds: float = 3600
@@ -209,6 +211,8 @@ class GitHub:
             return self._of_app(who, method, path)
         if path.startswith("/orgs/acme/actions/runner"):
             return self._of_organization(who, method, path.removeprefix("/orgs/acme/actions/"), query, content)
+        if path.startswith("/orgs/acme/teams/"):
+            return self._of_team(*map(unquote, path.removeprefix("/orgs/acme/teams/").split("/")))
         if not path.startswith(at):
             raise RefusedError(404, "Not Found")
         parts = [unquote(part) for part in path.removeprefix(at).strip("/").split("/")]
@@ -225,6 +229,13 @@ class GitHub:
         elif content is not None and kind not in _UNCHECKED:
             raise AssertionError(f"no description of {method} {kind} is at hand")
         return self._of_repository(who, method, parts, query, content)
+
+    def _of_team(self, slug: str, *rest: str) -> tuple[int, Any]:
+        if slug not in self.teams or (rest and rest[-1] not in self.teams[slug]):
+            raise RefusedError(404, "Not Found")
+        if rest:
+            return 200, made("TeamMembership", state="active", role="member")
+        return 200, made("TeamFull", slug=slug)
 
     def _of_repository(
         self, who: str, method: str, parts: list[str], query: dict[str, str], content: Any

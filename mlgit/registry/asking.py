@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from mlgit.core import refs
+from mlgit.errors import UsageError
 from mlgit.forge.base import Forge, PullRequest, PullState, Review, ReviewVerdict
 from mlgit.git.repo import Repo
 from mlgit.registry import decision, ledger
 from mlgit.registry.decision import Origin
+from mlgit.registry.gathering import Case
+from mlgit.registry.ledger import Ledger
+from mlgit.registry.policy.evidence import Reviewed
 from mlgit.registry.settle import Asked, Settled
 from mlgit.store import registry as store
 
@@ -43,8 +48,7 @@ def _proposed(repo: Repo, forge: Forge, settled: Settled, base: str) -> PullRequ
         return None
     names = (name(settled.model, settled.version, settled.stage) for name in _BRANCHES)
     known = ledger.of(store.tags(repo, settled.model), settled.model)
-    told = (decision.of_message(event.tag.message) for event in known.history if event.stage == settled.stage)
-    done = {item for one in told if one for item in (one.origin.pull, one.commit)}
+    done = _done(known, settled.stage)
     pulls = (pull for head in names for pull in forge.pulls(state=None, head=head) if pull.base == base)
     return _merged(forge, (pull for pull in pulls if not {pull.number, pull.merge_commit} & done))
 
@@ -65,11 +69,89 @@ def approvers(pull: PullRequest, reviews: Sequence[Review]) -> tuple[str, ...]:
     Of each person the last verdict counts, a remark is none, and what was approved before the head moved is another
     thing. Nobody approves their own.
     """
+    return _who(pull, reviews, lambda one: one.verdict is ReviewVerdict.APPROVE and one.commit == pull.head_commit)
+
+
+def _who(pull: PullRequest, reviews: Sequence[Review], says: Callable[[Review], bool]) -> tuple[str, ...]:
+    """Those whose last verdict on *pull* *says* so, but for its author."""
     last = {one.author: one for one in reviews if one.verdict is not ReviewVerdict.COMMENT}
-    return tuple(
-        sorted(
-            who
-            for who, one in last.items()
-            if one.verdict is ReviewVerdict.APPROVE and one.commit == pull.head_commit and who != pull.author
-        )
-    )
+    return tuple(sorted(who for who, one in last.items() if who != pull.author and says(one)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class People:
+    """What is known of people beside what they say."""
+
+    may_write: Callable[[str], bool] = lambda _who: True
+    """Whether somebody's approval counts: anybody may review what is public."""
+    belongs: Callable[[str, str], bool] | None = None
+    """Whether somebody (the second) belongs to a team (the first); None where there are no teams."""
+
+
+def reviewed(forge: Forge, people: People, pull: PullRequest, teams: Collection[str]) -> Reviewed:
+    """What people say of *pull*, with those of them that belong to *teams*. Raises `MlgitError` where nobody tells."""
+    reviews = forge.reviews(pull.number)
+    approve = tuple(who for who in approvers(pull, reviews) if people.may_write(who))
+    changes = _who(pull, reviews, lambda one: one.verdict is ReviewVerdict.REQUEST_CHANGES)
+    against = tuple(who for who in changes if people.may_write(who))
+    old = _who(pull, reviews, lambda one: one.verdict is ReviewVerdict.APPROVE and one.commit != pull.head_commit)
+    belongs = people.belongs
+    if teams and belongs is None:
+        fix = "name people instead: by: […]"
+        raise UsageError("There are no teams here: pull requests live in a folder.", fix=fix)
+    members = {
+        team: tuple(who for who in (*approve, *against) if belongs and belongs(team, who)) for team in sorted(teams)
+    }  # fmt: skip
+    return Reviewed(
+        number=pull.number, author=pull.author, head=pull.head_commit, approvers=approve, against=against,
+        outdated=old, members=members,
+    )  # fmt: skip
+
+
+def opened(forge: Forge, base: str) -> Callable[[Case], PullRequest | None]:
+    """Tells which open pull request into *base* asks for what a case is about."""
+
+    def ask(case: Case) -> PullRequest | None:
+        pulls = (pull for name in _names(case) for pull in forge.pulls(head=name))
+        return next((pull for pull in pulls if pull.base == base), None)
+
+    return ask
+
+
+def merged(
+    repo: Repo, forge: Forge, base: str, *, commit: str | None = None, fetch: Callable[[Sequence[str]], None]
+) -> Callable[[Case], PullRequest | None]:  # fmt: skip
+    """Tells which pull request, merged into *base*, asked for what a case is about; one is good for one move.
+
+    *commit*: the merge that all of it came by, where there is one. *fetch*: has a commit that a shallow clone lacks.
+    """
+
+    def ask(case: Case) -> PullRequest | None:
+        known = ledger.of(store.tags(repo, case.candidate.model), case.candidate.model)
+        done = _done(known, case.stage)
+        pulls = [of_commit(forge, commit)] if commit else []
+        pulls += [pull for name in _names(case) for pull in forge.pulls(state=PullState.MERGED, head=name)]
+        wanted = (pull for pull in pulls if pull and pull.base == base and not {pull.number, pull.merge_commit} & done)
+        return next((pull for pull in wanted if moves(case, pull)), None)
+
+    def moves(case: Case, pull: PullRequest) -> bool:
+        """Whether its merge made the stage's file say so."""
+        if pull.merge_commit is None:
+            return False
+        if repo.resolve(pull.merge_commit) is None:
+            fetch([pull.merge_commit])
+        with repo.reader() as reader:
+            there = store.stage_at(reader, pull.merge_commit, case.candidate.model, case.stage)
+        return there is not None and there.version == case.candidate.version
+
+    return ask
+
+
+def _names(case: Case) -> tuple[str, ...]:
+    return tuple(name(case.candidate.model, case.candidate.version, case.stage) for name in _BRANCHES)
+
+
+def _done(known: Ledger, stage: str) -> set[int | str | None]:
+    """The pull requests, and their merges, that have moved *stage*."""
+    told = (decision.of_message(event.tag.message) for event in known.history if event.stage == stage)
+    return {item for one in told if one for item in (one.origin.pull, one.commit)} - {None}

@@ -46,7 +46,7 @@ def promote(
         if (there := store.stage_at(reader, tip, model, stage)) and there.version == version:
             return {}
         made.append(think(tip))
-        if refused := made[-1].refusal:
+        if refused := made[-1].unmet:
             raise refused
         return {path: text.encode() for path, text in made[-1].files.items()}
 

@@ -14,10 +14,11 @@ from mlgit.core.verdict import Verdict
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.registry import ledger, scored
+from mlgit.registry import checking, ledger, scored, trusting, vouching
 from mlgit.registry.policy import freezes, judging
-from mlgit.registry.policy.evidence import Evidence, Need, Origin, Seeded, Sides
+from mlgit.registry.policy.evidence import Evidence, Need, Origin, Reviewed, Seeded, Sides, Vouched
 from mlgit.registry.policy.file import Placed
+from mlgit.registry.policy.gates import approvals, command
 from mlgit.store import registry as store
 from mlgit.store import reproductions, runs
 
@@ -38,6 +39,11 @@ class Sources:
     """Have the runs of its project that others pushed, where a clone lacks them."""
     fetch: Callable[[Sequence[str]], None] = lambda _commits: None
     """Have these commits, where a clone is shallow."""
+
+    reviewed: Callable[[Case, frozenset[str]], Reviewed | None] = lambda _case, _teams: None
+    """The pull request that asks for it, with those of these teams; None where there is none. Raises `MlgitError`."""
+    only_looks: bool = False
+    """Whether no program is run."""
 
     @property
     def moment(self) -> float:
@@ -60,12 +66,14 @@ class Case:
     """Whether the stage served the candidate before."""
     is_waived: bool = False
     """Whether the gates are told and not asked (`registry.waiving`)."""
+    gates: Sequence[Placed] = ()
+    """What is asked."""
 
 
 def judge(case: Case, gates: Sequence[Placed], sources: Sources) -> list[Verdict]:
     """One verdict for each of *gates* that is asked in this *case*."""
     asked = judging.asked(gates, is_return=case.is_return)
-    seen = gather(case, judging.needs(asked), sources)
+    seen = gather(replace(case, gates=asked), judging.needs(asked), sources)
     return [*judging.judge(asked, seen, told=case.is_waived), *_frozen(case, seen)]
 
 
@@ -112,6 +120,35 @@ def _examples(seen: Evidence, case: Case, _: Sources) -> Evidence:
     except MlgitError as exc:
         return lacking(seen, Need.EXAMPLES, f"the tables of examples cannot be read: {exc.what}")
     return replace(seen, examples=Sides(candidate=one, champion=other))
+
+
+def _signatures(seen: Evidence, case: Case, _: Sources) -> Evidence:
+    """Who has signed the candidate's bytes, by the keys of the base branch."""
+    try:
+        checked = vouching.verify(case.repo, case.candidate, trusting.trusted_at(case.repo, case.base))
+    except MlgitError as exc:
+        return lacking(seen, Need.SIGNATURES, exc.what)
+    return replace(seen, signatures=tuple(Vouched(by=one.by, why=one.why) for one in checked))
+
+
+def _commands(seen: Evidence, case: Case, sources: Sources) -> Evidence:
+    """How the programs of the gates end, one after the other."""
+    if sources.only_looks:
+        return lacking(seen, Need.COMMANDS, "it is not run to have a look")
+    asked = [placed.gate for placed in case.gates if isinstance(placed.gate, command.Settings)]
+    trial = checking.Trial(
+        repo=case.repo, base=case.base, stage=case.stage, candidate=case.candidate, champion=case.champion
+    )  # fmt: skip
+    return replace(seen, ran={gate: checking.run(trial, gate) for gate in asked})
+
+
+def _reviews(seen: Evidence, case: Case, sources: Sources) -> Evidence:
+    """Who approves the pull request."""
+    asked = [placed.gate for placed in case.gates if isinstance(placed.gate, approvals.Settings)]
+    try:
+        return replace(seen, reviewed=sources.reviewed(case, frozenset(team for one in asked for team in one.teams)))
+    except MlgitError as exc:
+        return lacking(seen, Need.REVIEWS, " ".join(filter(None, (exc.what, exc.why))))
 
 
 def _history(seen: Evidence, case: Case, _: Sources) -> Evidence:
@@ -163,6 +200,9 @@ _GATHER: Mapping[Need, Callable[[Evidence, Case, Sources], Evidence]] = {
     Need.ORIGIN: _origin,
     Need.REPRODUCTIONS: _reproductions,
     Need.HISTORY: _history,
+    Need.SIGNATURES: _signatures,
+    Need.COMMANDS: _commands,
+    Need.REVIEWS: _reviews,
 }  # fmt: skip
 """How to have what is needed: the evidence so far → the evidence with it, or with why it is lacking."""
 

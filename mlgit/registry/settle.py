@@ -13,7 +13,7 @@ from typing import Any
 
 from mlgit.core import escape, refs
 from mlgit.core.model import Emergency, Hold, ModelVersion, Stage
-from mlgit.core.verdict import Verdict
+from mlgit.core.verdict import Outcome, Verdict
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.forge.base import Forge, Status, StatusState
 from mlgit.forge.rules import remarks
@@ -59,6 +59,14 @@ class Settled:
 
 Asked = Callable[[Settled], Origin]
 """Tells who asked for what becomes of a stage."""
+
+
+def is_refused(settled: Settled) -> bool:
+    """Whether gates said no, so that the merge is to be taken back; where one could not be asked, it is asked again."""
+    bars = [verdict for verdict in settled.verdicts if verdict.bars]
+    return isinstance(settled.refusal, GateFailedError) and (
+        not bars or any(verdict.outcome is not Outcome.ERROR for verdict in bars)
+    )
 
 
 def sentence(settled: Settled) -> str:
@@ -284,6 +292,8 @@ def _tagged(repo: Repo, judged: Settled, commit: str, asked: Asked | None, *, no
     """*judged* after its tag was made, if nothing is in the way."""
     if isinstance(judged.refusal, GateFailedError):
         fix = "revert the merge, or promote a version that passes"
+        if not is_refused(judged):
+            fix = "mlgit model settle asks again: once it can be asked, the stage moves"
         return replace(judged, refusal=GateFailedError(judged.refusal.what, why=judged.refusal.why, fix=fix))
     if judged.refusal or judged.tag:
         return judged

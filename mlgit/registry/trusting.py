@@ -47,6 +47,11 @@ def trusted(repo: Repo, base: str) -> Trusted:
         commit = store.base_commit(repo, base)
     except NotFoundError:
         return Trusted()
+    return trusted_at(repo, commit)
+
+
+def trusted_at(repo: Repo, commit: str) -> Trusted:
+    """Whose signatures count by the files of *commit*; none of them is looked at yet."""
     with repo.reader() as reader:
         found = (reader.tree(f"{commit}:{KEYS}") or {}).items()
         keys = {name.removesuffix(".pem"): reader.blob(entry.oid) for name, entry in found if name.endswith(".pem")}

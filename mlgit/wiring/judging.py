@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlgit.wiring import forge, on_github
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlgit.core.compare import Goal
     from mlgit.core.run import Run
+    from mlgit.forge.base import PullRequest
     from mlgit.git.remote import Remote
-    from mlgit.registry.gathering import Sources
-    from mlgit.registry.policy.evidence import Seeded
+    from mlgit.registry.asking import People
+    from mlgit.registry.gathering import Case, Sources
+    from mlgit.registry.policy.evidence import Reviewed, Seeded
     from mlgit.store.place import Place
 
 
-def sources(place: Place, *, goals: Mapping[str, Goal] | None = None, remote: Remote | None = None) -> Sources:
+def sources(
+    place: Place, *, goals: Mapping[str, Goal] | None = None, remote: Remote | None = None,
+    asks: Callable[[Case], PullRequest | None] | None = None, only_looks: bool = False,
+) -> Sources:  # fmt: skip
     """The sources of *place*; *goals*: those of another commit than what lies here.
+
+    *asks* tells which pull request asks for a promotion; *only_looks*: no program of a gate is run.
 
     With *remote*, as a job of CI has it whose clone holds no runs, those that are needed are brought from there.
     """
@@ -55,7 +64,49 @@ def sources(place: Place, *, goals: Mapping[str, Goal] | None = None, remote: Re
         if remote:
             shared.bring_commits(remote, commits)
 
+    def reviewed(case: Case, teams: frozenset[str]) -> Reviewed | None:
+        from mlgit.registry import asking
+
+        pull = asks(case) if asks else None
+        return asking.reviewed(forge(place), _people(place), pull, teams) if pull else None
+
     return Sources(
-        goals=place.settings.goals if goals is None else goals, repeats=repeats,
-        changed=differing, bring=bring, fetch=fetch,
+        goals=place.settings.goals if goals is None else goals, repeats=repeats, changed=differing, bring=bring,
+        fetch=fetch, reviewed=reviewed, only_looks=only_looks,
     )  # fmt: skip
+
+
+def opened(place: Place, base: str) -> Callable[[Case], PullRequest | None]:
+    """Tells which open pull request into *base* asks for a promotion."""
+    from mlgit.registry import asking
+
+    return lambda case: asking.opened(forge(place), base)(case)
+
+
+def merged(
+    place: Place, base: str, *, commit: str | None = None, remote: Remote | None = None
+) -> Callable[[Case], PullRequest | None]:  # fmt: skip
+    """Tells which pull request that was merged into *base* asked for a promotion: as *commit*, where that is one."""
+    from mlgit.registry import asking, shared
+
+    def fetch(commits: Sequence[str]) -> None:
+        if remote:
+            shared.bring_commits(remote, commits)
+
+    return lambda case: asking.merged(place.repo, forge(place), base, commit=commit, fetch=fetch)(case)
+
+
+def _people(place: Place) -> People:
+    """Who may write, and belongs to which team, where pull requests live: in a folder, whoever can open it may."""
+    from mlgit.registry.asking import People
+
+    if not (there := on_github(place)):
+        return People()
+    from mlgit.forge.github import people
+    from mlgit.forge.github.people import Role
+
+    rest, name = there[0].rest, there[0].name
+    return People(
+        may_write=lambda who: people.role(rest, name, who).allows(Role.WRITE),
+        belongs=lambda team, who: people.belongs(rest, team, who),
+    )

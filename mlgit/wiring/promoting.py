@@ -30,7 +30,9 @@ def before_merge(place: Place, pull: PullRequest) -> list[Settled]:
 
     if not _moves_stages(place, pull):
         return []
-    found = settle.foresee(place.repo, pull.base, pull.head_commit, sources=judging.sources(place))
+    found = settle.foresee(
+        place.repo, pull.base, pull.head_commit, sources=judging.sources(place, asks=lambda _case: pull)
+    )
     if found:
         settle.tell(forge(place), pull.head_commit, found)
     return found
@@ -45,7 +47,7 @@ def after_merge(place: Place, pull: PullRequest) -> list[Settled]:
 
     if pull.merge_commit is None or not _moves_stages(place, pull):
         return []
-    repo, commit, sources = place.repo, pull.merge_commit, judging.sources(place)
+    repo, commit, sources = place.repo, pull.merge_commit, judging.sources(place, asks=lambda _case: pull)
     asked = asking.asked(repo, forge(place), pull.base, commit)
     return _shared(
         place, pull.base, lambda tip: settle.settle(repo, commit, sources=sources, tip=tip, asked=asked)
@@ -94,7 +96,7 @@ def settle_stages(
     from mlgit.store import registry
 
     repo, name = place.repo, registry.base_name(place.repo, base)
-    sources = judging.sources(place, remote=remote)
+    sources = judging.sources(place, remote=remote, asks=judging.merged(place, name, remote=remote))
     if dry_run:
         return settle.reconcile(repo, name, sources=sources, dry_run=True, only=only)
     asked = asking.asked(repo, forge(place), name)
@@ -135,8 +137,8 @@ def promotion(
     name = registry.base_name(place.repo, base)
     number = shelf.find(place.repo, f"{model}@{version}", base=name).version
     return propose.plan(
-        place.repo, model, number, stage, base=name, sources=judging.sources(place), lift=lift, emergency=emergency,
-        at=at,
+        place.repo, model, number, stage, base=name, lift=lift, emergency=emergency, at=at,
+        sources=judging.sources(place, asks=judging.opened(place, name)),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlgit.ci import code
-from mlgit.errors import GateFailedError, GitError, MlgitError, UsageError
+from mlgit.errors import GitError, MlgitError, UsageError
 from mlgit.forge.base import PullState
 from mlgit.git.repo import split_commit
 from mlgit.registry import asking, sending, settle, shared
@@ -15,10 +15,12 @@ from mlgit.store import registry as store
 from mlgit.wiring import judging, promoting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.git.remote import Remote
     from mlgit.git.repo import Repo
-    from mlgit.registry.gathering import Sources
+    from mlgit.registry.gathering import Case, Sources
     from mlgit.registry.settle import Settled
     from mlgit.store.place import Place
 
@@ -55,7 +57,9 @@ def foresee(
     found = []
     if is_changed:
         shared.bring(remote, into)
-        found = settle.foresee_in(repo, base, merge, sources=_sources(place, base, remote))
+        found = settle.foresee_in(
+            repo, base, merge, sources=_sources(place, base, remote, asks=lambda _case: _of_head(forge, head))
+        )
     try:
         if forge.capabilities.writable:
             settle.tell(forge, head, found)
@@ -77,7 +81,9 @@ def settled(
     shared.bring(remote, push.branch)
     shared.bring_commits(remote, [push.after], generations=2)
     _bring_before(remote, push)
-    sources = _sources(place, push.before or push.after, remote)
+    alone = push.after if repo.resolve(f"{push.after}^1") == push.before else None  # one merge, and not several
+    asks = judging.merged(place, push.branch, commit=alone, remote=remote)
+    sources = _sources(place, push.before or push.after, remote, asks=asks)
     asked = asking.asked(repo, forge, push.branch, push.after)
     found = sending.settled(
         remote, push.branch,
@@ -111,7 +117,7 @@ def _bring_before(remote: Remote, push: Push) -> None:
 
 
 def _taken_back(place: Place, forge: Forge, push: Push, one: Settled) -> PullRequest | MlgitError | None:
-    if not isinstance(one.refusal, GateFailedError):
+    if not settle.is_refused(one):
         return None
     try:
         merged = (pull for pull in forge.pulls(state=PullState.MERGED) if pull.merge_commit == push.after)
@@ -127,5 +133,9 @@ def _parents(repo: Repo, commit: str) -> list[str]:
     return split_commit(found[2])[1] if found else []
 
 
-def _sources(place: Place, commit: str, remote: Remote) -> Sources:
-    return judging.sources(place, goals=code.of(place, commit).settings(place).goals, remote=remote)
+def _of_head(forge: Forge, head: str) -> PullRequest | None:
+    return next((pull for pull in forge.pulls() if pull.head_commit == head), None)
+
+
+def _sources(place: Place, commit: str, remote: Remote, *, asks: Callable[[Case], PullRequest | None]) -> Sources:
+    return judging.sources(place, goals=code.of(place, commit).settings(place).goals, remote=remote, asks=asks)

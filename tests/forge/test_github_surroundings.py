@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlgit.errors import SilentError
+from mlgit.errors import SilentError, UsageError
 from mlgit.forge.base import Remark, Status, StatusState
 from mlgit.forge.github import checks, deployments, people
 from mlgit.forge.github.answers import RefusedError
@@ -106,3 +106,12 @@ def test_a_role_is_what_a_person_may_do(there: GitHub, rest: Rest):
     assert list(found.values()) == [Role.ADMIN, Role.MAINTAIN, Role.READ, Role.NONE, Role.NONE]
     assert Role.MAINTAIN.allows(Role.WRITE)
     assert not Role.READ.allows(Role.WRITE)
+
+
+def test_a_team_has_members_and_one_that_cannot_be_seen_is_no_team_without_any(there: GitHub, rest: Rest):
+    there.teams["ml"] = {"ada"}
+
+    assert people.belongs(rest, "acme/ml", "ada")
+    assert not people.belongs(rest, "acme/ml", "eve")
+    with pytest.raises(UsageError, match="There is no team acme/mll, or this token may not see it"):
+        people.belongs(rest, "acme/mll", "ada")

@@ -11,7 +11,6 @@ import click
 from mlgit import wiring
 from mlgit.cli import following, output, staged
 from mlgit.cli.pr import given
-from mlgit.errors import GateFailedError
 from mlgit.wiring import promoting
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def command(number: int, expect: str | None, as_json: bool) -> None:
     if as_json:
         output.as_json(given.plain(pull) | {"stages": [settle.plain(one) for one in stages]})
     for one in stages:
-        if isinstance(one.refusal, GateFailedError) and (back := promoting.undo(place, pull, one)):
+        if settle.is_refused(one) and (back := promoting.undo(place, pull, one)):
             output.note(f"#{back.number} takes it back: mlgit pr merge {back.number}")
     if any(one.tag for one in stages):
         following.follow(place, since=began, base=pull.base)

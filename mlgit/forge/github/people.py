@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from mlgit.errors import UsageError
 from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.rest import Rest
 
@@ -35,6 +36,31 @@ def role(rest: Rest, repository: str, login: str) -> Role:
         if exc.status != 404:
             raise
         return Role.NONE
+
+
+def belongs(rest: Rest, team: str, login: str) -> bool:
+    """Whether *login* is a member of *team*, written `acme/ml`, or of a team in it.
+
+    Raises `RefusedError`, also for a team that does not exist or that the token may not see.
+    """
+    organisation, _, slug = team.partition("/")
+    where = f"orgs/{quote(organisation, safe='')}/teams/{quote(slug, safe='')}"
+    try:
+        return rest.get(f"{where}/memberships/{quote(login, safe='')}", lambda told: bool(told["state"] == "active"))
+    except RefusedError as exc:
+        if exc.status != 404:
+            raise
+    try:
+        rest.get(where, lambda told: told["slug"])
+    except RefusedError as exc:
+        if exc.status != 404:
+            raise
+        raise UsageError(
+            f"There is no team {team}, or this token may not see it.",
+            why="The token of a workflow sees no team of an organisation.",
+            fix="use a GitHub App with `Members: read`; or name people instead: by: […]",
+        ) from None
+    return False
 
 
 def _role(told: Mapping[str, Any]) -> Role:

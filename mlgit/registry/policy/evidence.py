@@ -17,6 +17,9 @@ from mlgit.registry.ledger import Event
 class Need(enum.Enum):
     """What takes some gathering, and is gathered only where a gate asks for it."""
 
+    SIGNATURES = "signatures"
+    COMMANDS = "commands"
+    REVIEWS = "reviews"
     HISTORY = "history"
     """The model's tags: what served which stage, and when."""
     SEEDS = "seeds"
@@ -75,6 +78,45 @@ NO_EXAMPLES: Sides[Examples] = Sides(candidate=Examples(), champion=Examples())
 
 
 @dataclass(frozen=True, kw_only=True)
+class Vouched:
+    """A signature that was looked at."""
+
+    by: str
+    why: str = ""
+    """Why it does not count; empty where it does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """How a program of a gate ended."""
+
+    code: int | None = None
+    """Its exit code; None where its time was over."""
+    last: str = ""
+    """The last line that it printed."""
+    problem: str = ""
+    """Why it could not be run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reviewed:
+    """The pull request that asks for a promotion, and who says what of it."""
+
+    number: int
+    author: str
+    head: str
+    """The commit that is merged."""
+    approvers: tuple[str, ...] = ()
+    """Who approves just that commit, and may write; the author not among them."""
+    against: tuple[str, ...] = ()
+    """Who asks for changes still."""
+    outdated: tuple[str, ...] = ()
+    """Who approved another commit than that."""
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
+    """Team → those of the approvers and of who is against it that belong to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """All that is known of a version that is to serve a stage."""
 
@@ -96,6 +138,12 @@ class Evidence:
     """The runs that made both."""
     reproductions: Sequence[Made] = ()
     """What came of making the candidate's run again, each time."""
+    signatures: tuple[Vouched, ...] = ()
+    """Those of the candidate's bytes, by the keys that the base branch trusts."""
+    ran: Mapping[object, Ran] = field(default_factory=dict)
+    """A gate's settings → how its program ended."""
+    reviewed: Reviewed | None = None
+    """The pull request; None where there is none yet."""
     history: tuple[Event, ...] = ()
     """What the model's tags tell, oldest first."""
     lacking: Mapping[Need, str] = field(default_factory=dict)

@@ -346,3 +346,20 @@ def test_signatures_go_with_a_sync(registered: Repo, mlgit: Mlgit, tmp_path: Pat
     assert [one.bundle for one in signatures.of(other, "digits", "v1.0.0")] == [
         one.bundle for one in signatures.of(registered, "digits", "v1.0.0")
     ]
+
+
+def test_a_stage_takes_only_what_somebody_trusted_has_signed(registered: Repo, mlgit: Mlgit):
+    private, public = keys("ada")
+    trust(registered, ada=public, eve=keys("eve")[1])
+    policy = b"stages: {production: {gates: [{signed: true}, {signed: {by: [eve]}}]}}\n"
+    commit = registered.commit(registered.resolve("main"), {"registry/policy.yaml": policy}, "policy")
+    registered.move([Move("refs/heads/main", registered.resolve("main"), commit)], why="test")
+    unsigned = mlgit("promote", "digits@v1.0.0", "production", "--dry-run")
+    mlgit("model", "sign", "digits", "--key", private)
+
+    signed = mlgit("promote", "digits@v1.0.0", "production", "--dry-run", check=False)
+
+    assert unsigned.stdout.startswith("waits  signed by somebody trusted: no signature  (registry/policy.yaml:1)")
+    assert signed.stdout.startswith("passed  signed by somebody trusted: signed by ada  (registry/policy.yaml:1)")
+    assert signed.returncode == 4
+    assert "it is signed by ada alone, the gate asks eve" in signed.stderr

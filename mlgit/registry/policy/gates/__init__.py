@@ -7,15 +7,18 @@ from types import MappingProxyType
 from typing import Any
 
 from mlgit.registry.policy.gates import (
+    approvals,
     better,
     card,
     champion,
+    command,
     data,
     evaluated,
     freeze,
     lineage,
     metric,
     reproduced,
+    signed,
     slices,
     soak,
     stored,
@@ -35,6 +38,9 @@ Gate = (
     | stored.Settings
     | soak.Settings
     | freeze.Settings
+    | signed.Settings
+    | command.Settings
+    | approvals.Settings
     | metric.Settings
 )
 """One check, as the file writes it. Told apart by the first key of each, the first here before those that follow."""
@@ -51,6 +57,9 @@ _ALL: tuple[Kind[Any], ...] = (
     stored.KIND,
     soak.KIND,
     freeze.KIND,
+    signed.KIND,
+    command.KIND,
+    approvals.KIND,
     metric.KIND,
     upstream.KIND,
 )

@@ -1,0 +1,71 @@
+"""People have approved just what is merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mlgit.core.verdict import Outcome
+from mlgit.registry.policy.evidence import Evidence, Need, Reviewed
+from mlgit.registry.policy.kind import Finding, Kind, outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How many, and who."""
+
+    approvals: int = field(metadata={"help": "so many people, the pull request's author not among them"})
+    teams: tuple[str, ...] = field(default=(), metadata={"help": "whose members count: acme/ml"})
+    by: tuple[str, ...] = field(default=(), metadata={"help": "who counts, by name, besides those of the teams"})
+
+
+def problem(asked: Settings) -> str:
+    """Why *asked* cannot be meant."""
+    if asked.approvals < 1:
+        return "the gate asks nothing; give a number above 0"
+    if any(team.count("/") != 1 or not all(team.split("/")) for team in asked.teams):
+        return "teams are written with their organisation: acme/ml"
+    if asked.by and not asked.teams and len(set(asked.by)) < asked.approvals:
+        return f"of {len(set(asked.by))} people there are never {asked.approvals}"
+    return ""
+
+
+def judge(asked: Settings, seen: Evidence) -> Finding:
+    """Whether enough of those who count approve the head of the pull request, and none of them asks for changes."""
+    who = " or ".join([*asked.teams, *asked.by])
+    gate = f"{asked.approvals} approval{'' if asked.approvals == 1 else 's'}{f' of {who}' if who else ''}"
+    if why := seen.lacking.get(Need.REVIEWS):
+        return Finding(
+            gate=gate, outcome=Outcome.ERROR, observed=why, said=f"who approved it cannot be asked ({why})",
+            asks=gate, fix="mlgit model settle, once it can be",
+        )  # fmt: skip
+    pull = seen.reviewed
+    if pull is None:
+        return Finding(
+            gate=gate, outcome=Outcome.FAILED, waits=True, observed="no pull request yet",
+            said="nobody has approved it", asks=gate, fix="open its pull request, and have it reviewed",
+            inputs={"pull": None},
+        )  # fmt: skip
+    approve, against = ([one for one in side if _counts(one, asked, pull)] for side in (pull.approvers, pull.against))
+    passed = len(approve) >= asked.approvals and not against
+    told = [", ".join(approve) or "nobody"]
+    told += [f"{', '.join(against)} asks for changes"] if against else []
+    told += [f"{', '.join(pull.outdated)} approved another head"] if pull.outdated else []
+    return Finding(
+        gate=gate, outcome=outcome(passed), waits=not passed, observed="; ".join(told),
+        said=f"{len(approve)} of them approve it" + (f", and {', '.join(against)} asks for changes" if against else ""),
+        asks=gate, fix=f"have #{pull.number} approved as it stands, by others than {pull.author}",
+        inputs={
+            "pull": pull.number, "author": pull.author, "head": pull.head, "approvers": approve, "against": against,
+        },
+    )  # fmt: skip
+
+
+def _counts(person: str, asked: Settings, pull: Reviewed) -> bool:
+    if not asked.teams and not asked.by:
+        return True
+    name = person.casefold()  # of no account on GitHub
+    teams = [member.casefold() for team in asked.teams for member in pull.members.get(team, ())]
+    return name in teams or name in [one.casefold() for one in asked.by]
+
+
+KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=lambda _: frozenset({Need.REVIEWS}))

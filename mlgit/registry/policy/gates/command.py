@@ -1,0 +1,50 @@
+"""A program of the base branch lets the version pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mlgit.core import figures
+from mlgit.core.verdict import Outcome
+from mlgit.registry.policy.evidence import Evidence, Need, Ran
+from mlgit.registry.policy.kind import Finding, Kind
+
+_SHOWN = 120
+"""Characters of a command that are repeated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A program, and what it is given."""
+
+    command: tuple[str, ...] = field(metadata={"help": "the program and its words: [python, checks/bias.py]"})
+    timeout: str = field(
+        default="10m", metadata={"help": "how long it may take", "pattern": figures.SECONDS, "like": "10m"}
+    )
+    model: bool = field(default=False, metadata={"help": "whether it is given the model's bytes, in MLGIT_MODEL_DIR"})
+
+
+def problem(asked: Settings) -> str:
+    """Why *asked* cannot be meant."""
+    if not asked.command or not asked.command[0]:
+        return "the gate asks nothing; give a program and its words"
+    return "" if figures.seconds(asked.timeout) else "timeout: it would have no time; write it like 10m"
+
+
+def judge(asked: Settings, seen: Evidence) -> Finding:
+    """Exit code 0 passes, 1 fails, and whatever else it did is an error."""
+    ran = seen.ran.get(asked) or Ran(problem=seen.lacking.get(Need.COMMANDS, "it was not run"))
+    outcome = {0: Outcome.PASSED, 1: Outcome.FAILED}.get(-1 if ran.code is None or ran.problem else ran.code)
+    how = ran.problem or (f"not at its end after {asked.timeout}" if ran.code is None else f"exit code {ran.code}")
+    words = " ".join(asked.command)
+    name = words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"
+    return Finding(
+        gate=f"`{name}` lets it pass", outcome=outcome or Outcome.ERROR,
+        observed=f"{how}: {ran.last}" if ran.last else how, said=f"`{name}` ended with {ran.last or how}"
+        if outcome else f"`{name}` could not judge it ({how})",
+        asks="exit code 0", fix="" if outcome else f"see what ails {asked.command[0]}, on the base branch",
+        inputs={"command": list(asked.command), "code": ran.code, "last": ran.last, "problem": ran.problem or None},
+    )  # fmt: skip
+
+
+KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=lambda _: frozenset({Need.COMMANDS}))
