@@ -152,3 +152,9 @@ def test_an_alias_is_on_the_remote_at_once_with_its_version(two: Repo, mlgit: Ml
     assert "paper: v1.1.0" in far.git("show", "main:registry/digits/model.yaml")
     assert far.resolve("main") == two.resolve("main")
     assert far.git("tag") == "digits@v1.1.0"
+
+
+def test_what_is_taken_back_is_told_to_scripts(two: Repo, mlgit: Mlgit):
+    told = json.loads(mlgit("model", "unregister", "digits@1.1.0", "--json").stdout)
+
+    assert told == {"model": "digits", "version": "v1.1.0", "tag": "digits@v1.1.0!#2"}

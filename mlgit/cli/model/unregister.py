@@ -7,13 +7,14 @@ import click
 from mlgit import wiring
 from mlgit.cli import output
 from mlgit.cli.choose import MODEL
-from mlgit.cli.model.shown import BASE
+from mlgit.cli.model.shown import BASE, JSON
 
 
 @click.command()
 @click.argument("version", type=MODEL, metavar="MODEL@VERSION")
 @BASE
-def command(version: str, base: str | None) -> None:
+@JSON
+def command(version: str, base: str | None, as_json: bool) -> None:
     """Take back a version that was never promoted. The tag that says so stays; the number is not given again.
 
     \b
@@ -21,12 +22,16 @@ def command(version: str, base: str | None) -> None:
       mlgit model unregister digits@v1.2.0
     """
     from mlgit.errors import UsageError
-    from mlgit.registry import registering
+    from mlgit.registry import ledger, registering
     from mlgit.store import registry as store
 
     model, at, number = version.partition("@")
     if not at:
         raise UsageError(f"{version[:120]!r} names no version.", fix="write MODEL@VERSION")
     repo = wiring.place().repo
+    number = ledger.version(number)
     tag = registering.unregister(repo, model, number, base=store.base_name(repo, base))
+    if as_json:
+        output.as_json({"model": model, "version": number, "tag": tag})
+        return
     output.say(f"{model} {number} is taken back (tag {tag}).")

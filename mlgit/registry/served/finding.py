@@ -19,6 +19,7 @@ from mlgit.errors import NotFoundError, OutOfReachError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo, split_commit
 from mlgit.registry import ledger, shelf
+from mlgit.registry.aliasing import LATEST
 from mlgit.registry.ledger import Action, Ledger
 from mlgit.registry.propose import agree
 from mlgit.registry.registering import record_of
@@ -66,7 +67,8 @@ class _Question:
 
 
 def find(clone: Clone, text: str, *, base: str | None = None, offline: bool = False, anew: bool = False) -> Found:
-    """The version that *text* names in *clone*: `MODEL@STAGE`, `MODEL@VERSION` or `MODEL`, as `shelf.find` reads it.
+    """The version that *text* names in *clone*: `MODEL@STAGE`, `MODEL@VERSION`, `MODEL@ALIAS` or `MODEL`, as
+    `shelf.find` reads it.
 
     A version never changes: one that is here is not asked for again, unless *anew*. *offline*: nothing is. Where the
     repository is away, what it said last counts, and `away` says so. Raises `NotFoundError`, `GitError`.
@@ -114,9 +116,14 @@ def _bring(clone: Clone, question: _Question) -> None:
     commit = store.base_commit(clone.repo, question.base_name)
     named = [_CONFIG, store.POLICY, *([store.stage_path(model, stage)] if stage else [])]
     named += [store.version_path(model, before)] if before else []
+    named += [store.card_path(model)] if stage and question.is_named else []  # it may be an alias
     with clone.repo.reader() as reader:
         lacking = _lacking(reader, commit, [*named, *_below(reader, commit, KEYS)])
     clone.objects(lacking)
+    if stage == LATEST and question.is_named:
+        clone.refs(f"refs/tags/{model}@*")
+    question = _meant(clone, question)
+    stage = question.stage
     version = question.version or _desired(clone.repo, question)
     if version and version != before:
         clone.refs(*_of_version(model, version))
@@ -142,6 +149,7 @@ def _complete(clone: Clone, commit: str, model: str, version: str) -> None:
 
 def _known(clone: Clone, question: _Question) -> Found:
     """The answer by what is here. Raises `NotFoundError`."""
+    question = _meant(clone, question)
     repo, model = clone.repo, question.model
     known = _ledger(clone, model)
     wanted = _desired(repo, question) if question.stage else ""
@@ -164,6 +172,19 @@ def _known(clone: Clone, question: _Question) -> Found:
         stage=question.stage if question.stage and (question.is_named or known.stages.get(question.stage)) else "",
         unsettled=wanted if wanted and wanted != version else "",
     )  # fmt: skip
+
+
+def _meant(clone: Clone, question: _Question) -> _Question:
+    """*question* by the number of a version, where what it names is no stage, but an alias."""
+    commit = clone.repo.resolve(f"refs/remotes/{REMOTE}/{question.base_name}")
+    known, stage = _ledger(clone, question.model), question.stage
+    is_stage = any(event.stage == stage for event in known.history) or _desired(clone.repo, question)
+    if not question.is_named or not stage or is_stage or not commit:
+        return question
+    with clone.repo.reader() as reader:
+        aliases = store.card_at(reader, commit, question.model).aliases
+    number = known.latest if stage == LATEST else aliases.get(stage)
+    return replace(question, version=number, stage="") if number else question
 
 
 def _serves(known: Ledger, question: _Question, wanted: str | None) -> str | None:

@@ -16,7 +16,7 @@ import mlgit
 from mlgit.core import refs
 from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Move
-from mlgit.registry import deprecating
+from mlgit.registry import aliasing, deprecating, filing
 from mlgit.registry.served import clone
 from mlgit.store import registry as store
 from tests.registry.served.conftest import Team
@@ -228,6 +228,35 @@ def test_a_deprecated_version_comes_with_its_reason(team: Team, outside: Path):
     got = mlgit.models.get("churn@production", repo=team.url)
 
     assert got.deprecated == "churn v1.0.0 is deprecated by Ada: leaks the label"
+
+
+def test_an_alias_and_latest_are_names_of_versions_here_too(team: Team, outside: Path):
+    old, new = team.train("old"), team.train("new")
+    edit = aliasing.edit(team.repo, "churn", version=old.version, given=("paper",), gone=(), base="main")
+    filing.at_once(team.repo, "main", edit, "an alias")
+    team.publish()
+
+    by_alias = mlgit.models.get("churn@paper", repo=team.url)
+    by_latest = mlgit.models.get("churn@latest", repo=team.url)
+    offline = mlgit.models.get("churn@paper", repo=team.url, offline=True)
+
+    assert (by_alias.version, by_latest.version, by_alias.stage) == (old.version, new.version, "")
+    assert offline.version == old.version
+    with pytest.raises(NotFoundError, match="churn has nothing in other"):
+        mlgit.models.get("churn@other", repo=team.url)
+
+
+def test_an_alias_that_moves_is_asked_for_anew_and_a_stage_of_its_name_goes_before_it(team: Team, outside: Path):
+    old, new = team.train("old"), team.train("new")
+    for made in (old, new):
+        edit = aliasing.edit(team.repo, "churn", version=made.version, given=("paper",), gone=(), base="main")
+        filing.at_once(team.repo, "main", edit, "an alias")
+        team.publish()
+        assert mlgit.models.get("churn@paper", repo=team.url).version == made.version
+
+    team.promote(old, "paper")
+
+    assert mlgit.models.get("churn@paper", repo=team.url).stage == "paper"
 
 
 @pytest.mark.parametrize(
