@@ -535,7 +535,10 @@ class GitHub:
         message = f"{content['commit_title']}\n\n{content['commit_message']}\n"
         tree = done.stdout.strip()
         sha = self.git("commit-tree", tree, "-p", base, "-p", pull["sha"], "-F", "-", stdin=message.encode())
-        self.git("update-ref", f"refs/heads/{pull['base']}", sha, base)
+        try:
+            self.git("update-ref", f"refs/heads/{pull['base']}", sha, base)
+        except RuntimeError:
+            raise RefusedError(405, "Base branch was modified. Review and try the merge again.") from None
         pull.update(state="closed", merged=_now(), merge=sha, merged_by=who)
         return 200, made("PullRequestMergeResult", sha=sha, merged=True, message="Pull Request successfully merged")
 

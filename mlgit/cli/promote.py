@@ -64,4 +64,5 @@ def command(version: str, stage: str, lift: bool, emergency: bool, reason: str, 
         wanted = Stage(model=model, stage=ledger.name(stage, "stage"), version=number, emergency=declared)
         proposed.tell_direct(promoting.direct(place, wanted, think, base=base), as_json=how.as_json)
     else:
-        proposed.propose(place, think(), how)
+        at = None if how.dry_run else promoting.brought(place, base)
+        proposed.propose(place, think(at), how)

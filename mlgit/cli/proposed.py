@@ -81,18 +81,18 @@ def propose(place: Place, plan: Plan, how: How) -> None:
         _tell(made, wait=how.wait)
     stages = awaiting.settled(place, made, minutes=how.minutes, tell=output.note) if how.wait else ()
     if as_json:
-        told = {"pull": made.pull.number, "opened": made.opened}
+        told = {"pull": made.pull.number, "opened": made.opened, "rivals": [one.number for one in made.rivals]}
         output.as_json(_plain(plan) | told | ({"stages": [*map(settle.plain, stages)]} if how.wait else {}))
     staged.say(stages, quiet=as_json)
 
 
 def _tell(made: Promotion, *, wait: bool) -> None:
     pull = made.pull
-    if not made.opened:
-        output.say(f"#{pull.number} {pull.title} is open already; its comment is up to date.")
-        return
-    output.say(f"#{pull.number} {pull.title}")
-    if not wait:
+    is_open = "" if made.opened else " is open already; its comment is up to date."
+    output.say(f"#{pull.number} {pull.title}{is_open}")
+    for other in made.rivals:
+        output.note(f"#{other.number} {other.title} is open, too: what is merged last is judged against the other.")
+    if made.opened and not wait:
         output.note(f"Next: mlgit pr show {pull.number}, then mlgit pr merge {pull.number}")
 
 

@@ -11,6 +11,7 @@ from mlgit.core.verdict import Verdict
 from mlgit.errors import GateFailedError, HeldError, MlgitError, UsageError
 from mlgit.forge.base import Forge, PullRequest, PullState, Status
 from mlgit.forge.sticky import upsert
+from mlgit.git.merge import try_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import card, deliver, gathering, ledger, waiving
@@ -75,6 +76,8 @@ class Promotion:
     pull: PullRequest
     opened: bool
     """Whether it was opened just now; else it was open already."""
+    rivals: Sequence[PullRequest] = ()
+    """What is open for the same stage: the gates are asked again of what is merged after another."""
 
 
 def plan(
@@ -197,20 +200,55 @@ def promote(repo: Repo, forge: Forge, made: Plan, *, sources: Sources) -> Promot
     """
     if refused := made.refusal:
         raise refused
-    pull = next(iter(forge.pulls(state=PullState.OPEN, head=made.branch)), None)
-    opened = pull is None or pull.base != made.base
-    if pull is None or pull.base != made.base:
+    pull, opened = _open(forge, made), False
+    if pull is None:
+        pull, opened = _opened(repo, forge, made)
+    elif _is_stuck(repo, made, pull := forge.get(pull.number)):
         _branch(repo, made)
-        pull = forge.open(
-            head=made.branch, base=made.base, title=card.title(made.wanted),
-            body=card.body(made.wanted, made.champion, made.lifted),
-        )  # fmt: skip
+        forge.share(made.branch)
+        pull = forge.get(pull.number)
     beside = _beside(repo, made, sources)
     told = card.comment(made.candidate, made.champion, made.wanted, made.verdicts, sources.goals, beside)
     state, said = card.status(made.wanted, made.verdicts)
     status = Status(context=CONTEXT, state=state, description=said, commit=pull.head_commit)
     upsert(forge, pull.number, card.MARKER, told, status=status)
-    return Promotion(plan=made, pull=pull, opened=opened)
+    return Promotion(plan=made, pull=pull, opened=opened, rivals=_rivals(forge, made))
+
+
+def _open(forge: Forge, made: Plan) -> PullRequest | None:
+    """The pull request of a plan, if it is open."""
+    found = forge.pulls(state=PullState.OPEN, head=made.branch)
+    return next((pull for pull in found if pull.base == made.base), None)
+
+
+def _opened(repo: Repo, forge: Forge, made: Plan) -> tuple[PullRequest, bool]:
+    """(the pull request of a plan, True), or (the one that somebody else has opened meanwhile, False)."""
+    try:
+        _branch(repo, made)
+        pull = forge.open(
+            head=made.branch, base=made.base, title=card.title(made.wanted),
+            body=card.body(made.wanted, made.champion, made.lifted),
+        )  # fmt: skip
+        return pull, True
+    except MlgitError:  # of two that push one branch, or open one pull request, at once, the forge refuses one
+        if is_there := _open(forge, made):
+            return is_there, False
+        raise
+
+
+def _is_stuck(repo: Repo, made: Plan, pull: PullRequest) -> bool:
+    """Whether a pull request of ours cannot be merged any more; what somebody has built on it is theirs to mend."""
+    words = ("log", "-2", "--format=%s", "--end-of-options", f"{made.base_commit}..{pull.head_commit}")
+    is_ours = repo.git(*words).splitlines() == [card.title(made.wanted)]
+    return is_ours and bool(try_tree(repo, made.base_commit, pull.head_commit)[1])
+
+
+def _rivals(forge: Forge, made: Plan) -> tuple[PullRequest, ...]:
+    """The open pull requests that propose something else for the stage, oldest first."""
+    start, end = refs.promotion_branch(made.wanted.model, "|", made.stage).split("|")
+    others = (pull for pull in forge.pulls() if pull.base == made.base and pull.head != made.branch)
+    found = (pull for pull in others if pull.head.startswith(start) and pull.head.endswith(end))
+    return tuple(sorted(found, key=lambda pull: pull.number))
 
 
 def _beside(repo: Repo, made: Plan, sources: Sources) -> card.Beside:

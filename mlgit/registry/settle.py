@@ -148,13 +148,13 @@ def settle(
         return found
 
 
-def foresee(repo: Repo, base: str, head: str, *, sources: Sources) -> list[Settled]:
+def foresee(repo: Repo, base: str, head: str, *, sources: Sources, at: str | None = None) -> list[Settled]:
     """What would become of the stages if the commit *head* were merged into the branch *base*; nothing moves.
 
-    The policy is the one that stands on *base*, if it has one. Raises `MlgitError` for a conflict, `ConfigError` where
-    a policy or a stage's file could not be read.
+    The policy is the one that stands on *base*, if it has one; *at*: where that stands, should it not be known here.
+    Raises `MlgitError` for a conflict, `ConfigError` where a policy or a stage's file could not be read.
     """
-    commit = store.base_commit(repo, base)
+    commit = at or store.base_commit(repo, base)
     return foresee_in(repo, commit, merged_tree(repo, commit, head, f"refs/heads/{base}"), sources=sources)
 
 

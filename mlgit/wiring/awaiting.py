@@ -76,21 +76,16 @@ def merged(place: Place, model: str, version: str, stage: str, *, base: str | No
     It is settled, should it not be. So who waits again after the merge opens nothing anew.
     """
     from mlgit.git.merge import catch_up
-    from mlgit.registry import ledger, shared
     from mlgit.store import registry as store
 
-    repo, name, number = place.repo, store.base_name(place.repo, base), ledger.version(version)
-    there = on_github(place)
-    tip = None
-    if there and there[0].clone:
-        shared.bring(there[0].clone.remote, name)
-        if tip := repo.resolve(f"refs/remotes/{there[0].clone.remote.name}/{name}"):
-            catch_up(repo, f"refs/heads/{name}", tip)
+    repo, name = place.repo, store.base_name(place.repo, base)
+    if tip := promoting.brought(place, name):
+        catch_up(repo, f"refs/heads/{name}", tip)
     with repo.reader() as reader:
         said = store.stage_at(reader, tip or store.base_commit(repo, name), model, stage)
-    if said is None or said.version != number:
+    if said is None or said.version != version:
         return None
-    return _tagged(place, model, stage, number) or promoting.settle_stages(place, base=base, only=(model, stage))
+    return _tagged(place, model, stage, version) or promoting.settle_stages(place, base=base, only=(model, stage))
 
 
 def _served(place: Place, made: Promotion) -> Sequence[Settled]:

@@ -30,9 +30,8 @@ def before_merge(place: Place, pull: PullRequest) -> list[Settled]:
 
     if not _moves_stages(place, pull):
         return []
-    found = settle.foresee(
-        place.repo, pull.base, pull.head_commit, sources=judging.sources(place, asks=lambda _case: pull)
-    )
+    at, sources = brought(place, pull.base), judging.sources(place, asks=lambda _case: pull)
+    found = settle.foresee(place.repo, pull.base, pull.head_commit, sources=sources, at=at)
     if found:
         settle.tell(forge(place), pull.head_commit, found)
     return found
@@ -140,6 +139,18 @@ def promotion(
         place.repo, model, number, stage, base=name, lift=lift, emergency=emergency, at=at,
         sources=judging.sources(place, asks=judging.opened(place, name)),
     )  # fmt: skip
+
+
+def brought(place: Place, base: str | None = None) -> str | None:
+    """Where *base* stands on GitHub, brought here with the models' tags; None where pull requests live elsewhere."""
+    from mlgit.registry import shared
+    from mlgit.store import registry
+
+    there, name = on_github(place), registry.base_name(place.repo, base)
+    if not there or not there[0].clone:
+        return None
+    shared.bring(there[0].clone.remote, name)
+    return place.repo.resolve(f"refs/remotes/{there[0].clone.remote.name}/{name}")
 
 
 def promote(place: Place, plan: Plan) -> Promotion:

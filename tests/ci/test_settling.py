@@ -168,6 +168,20 @@ def test_what_is_promoted_by_hand_is_there_for_the_job_that_judges_it(place: Pla
     assert place.gates(1).returncode == 0
 
 
+def test_who_merges_is_judged_by_the_policy_that_stands_on_github_by_then(place: Place):
+    number = place.propose(0.95)
+    raised = place.far.commit(
+        place.far.resolve("main"), {store.POLICY: POLICY.replace("0.9", "0.99").encode()}, "raise"
+    )
+    place.far.git("update-ref", "refs/heads/main", raised)
+
+    said = place.mlgit("pr", "merge", str(number), cwd=place.here.folder, check=False)
+
+    assert said.returncode == 4
+    assert "accuracy 0.95, the gate asks at least 0.99" in said.stderr
+    assert place.far.resolve("main") == raised
+
+
 def test_no_change_lowers_the_gate_that_it_goes_through_and_its_merge_is_taken_back(place: Place):
     number = place.propose(0.5, **{store.POLICY: LOW})
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from mlgit.core.model_card import ModelCard
 from mlgit.core.run import Run, State
 from mlgit.dvc import project
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, UsageError
-from mlgit.forge.base import PullState
+from mlgit.forge.base import PullRequest, PullState
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import ledger, propose, registering, settle
@@ -199,6 +200,61 @@ def test_promoting_twice_is_one_pull_request(repo: Repo, trained):
 
     assert (one.opened, two.opened, one.pull.number) == (True, False, two.pull.number)
     assert len(FolderForge(repo).comments(one.pull.number)) == 1
+
+
+def test_of_two_that_promote_the_same_at_once_one_opens_the_pull_request_and_the_other_finds_it(repo: Repo, trained):
+    registering.register(repo, trained("a", accuracy=0.9), model="digits")
+    made = propose.plan(repo, "digits", "v1.0.0", "staging", base="main", sources=Sources())
+    quicker: list[Promotion] = []
+
+    class Overtaken(FolderForge):
+        def pulls(self, **asked: Any) -> list[PullRequest]:
+            found = super().pulls(**asked)
+            if not quicker:
+                quicker.append(propose.promote(repo, FolderForge(repo), made, sources=Sources()))
+            return found
+
+    late = propose.promote(repo, Overtaken(repo), made, sources=Sources())
+
+    assert (quicker[0].opened, late.opened) == (True, False)
+    assert late.pull.number == quicker[0].pull.number
+    assert len(FolderForge(repo).pulls(state=None)) == 1
+
+
+def test_a_promotion_in_conflict_with_what_was_merged_since_is_made_anew_in_its_pull_request(repo: Repo, trained):
+    for name in ("a", "b"):
+        registering.register(repo, trained(name, accuracy=0.9), model="digits")
+    late = promote(repo, "v1.1.0", "staging")
+    merge(repo, promote(repo, "v1.0.0", "staging"))
+
+    again = promote(repo, "v1.1.0", "staging")
+
+    assert (again.pull.number, again.opened) == (late.pull.number, False)
+    assert [one.tag for one in merge(repo, again)] == ["digits#staging#2"]
+
+
+def test_a_promotion_in_conflict_on_which_somebody_built_is_left_to_them(repo: Repo, trained):
+    for name in ("a", "b"):
+        registering.register(repo, trained(name, accuracy=0.9), model="digits")
+    late = promote(repo, "v1.1.0", "staging")
+    built = repo.commit(late.pull.head_commit, {"README": b"x"}, "explain")
+    repo.move([Move(f"refs/heads/{late.pull.head}", late.pull.head_commit, built)], why="test")
+    merge(repo, promote(repo, "v1.0.0", "staging"))
+
+    assert promote(repo, "v1.1.0", "staging").pull.head_commit == built
+
+
+def test_who_promotes_hears_of_what_is_proposed_for_the_same_stage(repo: Repo, trained):
+    for name in ("a", "b"):
+        registering.register(repo, trained(name, accuracy=0.9), model="digits")
+        registering.register(repo, trained(f"{name}-2", accuracy=0.9), model="digits-2")
+    others = [promote(repo, "v1.1.0", "staging", "digits-2"), promote(repo, "v1.0.0", "production")]
+    first = promote(repo, "v1.0.0", "staging")
+
+    second = promote(repo, "v1.1.0", "staging")
+
+    assert [one.rivals for one in (*others, first)] == [(), (), ()]
+    assert [pull.number for pull in second.rivals] == [first.pull.number]
 
 
 def test_a_promotion_that_was_closed_can_be_proposed_anew(repo: Repo, trained):

@@ -26,6 +26,7 @@ from mlgit.forge.github.rest import Rest, as_told
 T = TypeVar("T")
 _NAME = re.compile(r"(?!\.)[\w.-]+/(?!\.{1,2}$)[\w.-]+", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_TRIES, _MOMENT = 6, 0.5
 _ME = "query Me { viewer { login } }"
 _READY = """
 mutation Ready($input: MarkPullRequestReadyForReviewInput!) {
@@ -148,15 +149,20 @@ class GitHubForge:
             raise refused.moved(pull)
         subject, body = rules.merge_message(pull)
         content = {"sha": pull.head_commit, "merge_method": "merge", "commit_title": subject, "commit_message": body}
-        try:
-            self._write("put", f"pulls/{number}/merge", content)
-        except RefusedError as exc:
-            if exc.status == 409:
-                raise refused.moved(self.get(number)) from None
-            if exc.status == 405:
-                fix = f"look at {pull.url}: {pull.base} and {pull.head} are in conflict, or a rule asks for more"
-                raise MlgitError(f"GitHub does not merge #{number}.", why=exc.said, fix=fix) from None
-            raise
+        for attempt in range(_TRIES):
+            try:
+                self._write("put", f"pulls/{number}/merge", content)
+                break
+            except RefusedError as exc:
+                if exc.status == 409:
+                    raise refused.moved(self.get(number)) from None
+                if exc.status == 405 and "Base branch was modified" in exc.said and attempt < _TRIES - 1:
+                    self.rest.sleep(_MOMENT * (attempt + 1))  # somebody else was quicker: that is no conflict yet
+                    continue
+                if exc.status == 405:
+                    fix = f"look at {pull.url}: {pull.base} and {pull.head} are in conflict, or a rule asks for more"
+                    raise MlgitError(f"GitHub does not merge #{number}.", why=exc.said, fix=fix) from None
+                raise
         merged = self.get(number)
         if self.clone and merged.merge_commit:
             self.clone.follow(merged.base, merged.merge_commit)
