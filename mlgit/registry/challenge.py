@@ -76,11 +76,15 @@ def look(repo: Repo, forge: Forge, run: Run, wish: Wish) -> Challenge:
     with repo.reader() as reader:
         base = store.base_commit(repo, wish.base)
         champion = champion_at(reader, base, wish.model, wish.stage, base=wish.base)
+        stands = store.stage_at(reader, base, wish.model, wish.stage)
     case = Case(repo=repo, base=base, stage=wish.stage, candidate=candidate, champion=champion)
     verdicts = gathering.judge(case, gates, wish.sources)
     found = _contest(repo, forge, candidate, champion, gates, wish)
     if found.is_won and (failed := next((one for one in verdicts if not one.passed and not one.waits), None)):
         why = f"the gate {failed.where} asks for {failed.gate}, and saw {failed.observed}"
+        found = contest.Contest(is_won=False, why=why)
+    if found.is_won and stands and (hold := stands.hold):
+        why = f"{wish.stage} is held by {hold.by} since {hold.since}{f': {hold.why}' if hold.why else ''}"
         found = contest.Contest(is_won=False, why=why)
     both = champion.data if champion else {}
     return Challenge(

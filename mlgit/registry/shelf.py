@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlgit.core.model import ModelVersion
+from mlgit.core.model import ModelVersion, Stage
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.registry import catalogue, ledger
@@ -16,6 +16,7 @@ from mlgit.registry.deprecating import Deprecation, deprecation
 from mlgit.registry.ledger import Event
 from mlgit.registry.registering import record_of
 from mlgit.registry.stages import desired, ours, serving
+from mlgit.registry.stages import files as stage_files
 from mlgit.store import registry as store
 from mlgit.store.registry import Tag
 
@@ -41,6 +42,8 @@ class Line:
     """The stages that serve it, as the base branch has them; `production (unsettled)` where the tags say otherwise."""
     deprecated: Deprecation | None = None
     """Why it, or the model, should not be used any more."""
+    marked: tuple[Stage, ...] = ()
+    """Those of the stages that are to serve it whose files say that they are held, or that it came in an emergency."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +75,14 @@ def lines(repo: Repo, model: str, *, base: str) -> list[Line]:
 
 
 def _lines(repo: Repo, models: Sequence[str], *, base: str, is_whole: bool) -> Iterator[Line]:
-    wanted = desired(repo, base, models)
+    files = stage_files(repo, base, models)
     for begin in range(0, len(models), _AT_ONCE):
         some = models[begin : begin + _AT_ONCE]
         ledgers = ledger.read(store.tags(repo, *some))
         for known in (ledgers[model] for model in some if model in ledgers):
-            asked = wanted.get(known.model, {})
+            said = files.get(known.model, {})
+            asked = {stage: one.version for stage, one in said.items()}
+            marked = [one for one in said.values() if one.hold or one.emergency]
             live = {*list(known.versions)[-1:], *known.stages.values(), *asked.values()}
             for version, tag in list(known.versions.items())[::-1]:
                 if is_whole or version in live:
@@ -85,6 +90,7 @@ def _lines(repo: Repo, models: Sequence[str], *, base: str, is_whole: bool) -> I
                         model=known.model, version=version, tag=tag, record=store.of_message(tag.message),
                         stages=serving(version, known.stages, ours(known), asked),
                         deprecated=deprecation(known, version),
+                        marked=tuple(one for one in marked if one.version == version),
                     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from mlgit.core.model import Stage
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.registry.ledger import Event, Ledger
@@ -17,14 +18,20 @@ OURS = "Merged by "
 
 def desired(repo: Repo, base: str, models: Collection[str] | None = None) -> dict[str, dict[str, str]]:
     """Model → stage → version, as *base* has it, of *models* or (None) of all; nothing without a *base*."""
+    every = files(repo, base, models)
+    return {model: {stage: said.version for stage, said in of.items()} for model, of in every.items()}
+
+
+def files(repo: Repo, base: str, models: Collection[str] | None = None) -> dict[str, dict[str, Stage]]:
+    """Model → stage → all that its file says, likewise."""
     try:
         commit = store.base_commit(repo, base)
     except NotFoundError:
         return {}
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, Stage]] = {}
     with repo.reader() as reader:
-        for (model, stage), version in store.stages_at(reader, commit, models=models).items():
-            found.setdefault(model, {})[stage] = version
+        for (model, stage), said in store.stage_files(reader, commit, models=models).items():
+            found.setdefault(model, {})[stage] = said
     return found
 
 

@@ -147,3 +147,18 @@ def test_a_rollback_that_died_before_its_tag_is_finished_by_the_next(live: Mlgit
 
     assert "production serves digits v1.0.0 again (tag digits#production#3)" in again
     assert served(repo) == "v1.0.0"
+
+
+def test_holds_and_emergencies_are_seen_where_versions_are_listed(live: Mlgit, repo: Repo):
+    live("promote", "digits@v1.0.0", "production", "--emergency", "--reason", "v1.1.0 crashes", "--direct")
+    live("hold", "digits", "production", "--reason", "the fair", "--direct")
+
+    listed = live("model", "ls", "digits").stdout
+    shown = live("model", "show", "digits@production")
+    (row,) = [one for one in json.loads(live("model", "ls", "--json").stdout) if one["stages"]]
+
+    assert "production EMERGENCY held" in listed
+    assert "assigned production by Ada (digits#production#3) in an EMERGENCY: v1.1.0 crashes" in shown.stdout
+    assert "It came to production in an EMERGENCY, by Ada: v1.1.0 crashes." in shown.stderr
+    assert row["stages"] == ["production"]
+    assert (row["held"]["production"]["why"], row["emergencies"]["production"]["why"]) == ("the fair", "v1.1.0 crashes")

@@ -5,16 +5,20 @@ from collections.abc import Callable
 import pytest
 
 from mlgit.core.model import Emergency, Hold, Stage
+from mlgit.core.run import Run
 from mlgit.dvc import cache
 from mlgit.errors import GateFailedError, HeldError, MlgitError, NotFoundError, UsageError
 from mlgit.forge.base import PullRequest
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
-from mlgit.registry import back, decision, deprecating, ledger, propose, registering, settle
+from mlgit.registry import back, card, challenge, decision, deprecating, direct, ledger, propose, registering, settle
 from mlgit.registry.gathering import Sources
+from mlgit.registry.policy import freezes
+from mlgit.registry.policy.freezes import Freeze
 from mlgit.registry.propose import Plan
 from mlgit.registry.settle import Settled
 from mlgit.store import registry as store
+from tests.dying import last_moment
 
 NOW = 1_800_000_000.0
 HOLD = Hold(by="ada", since="2027-01-15T08:00:00Z", why="it answers nonsense")
@@ -309,3 +313,88 @@ def test_an_emergency_takes_no_bytes_that_nobody_has_and_no_version_that_was_edi
     cache.destroy(three, [registering.record_of(ledger.of(store.tags(three), "digits"), "v1.1.0").hash])
     with pytest.raises(NotFoundError, match=r"bytes of digits v1\.1\.0"):
         plan(three, "v1.1.0", emergency=FIRE)
+
+
+# Whoever dies in the midst of it
+
+PROGRAM = """
+import shutil, sys
+from pathlib import Path
+from mlgit.git.repo import Repo
+from mlgit.registry import ledger
+from mlgit.store import registry as store
+from tests.dying import dies_at, unlock
+from tests.registry.test_back import rolled_back
+
+whole, place, step = Path("."), Path("../dying"), int(sys.argv[1])
+
+def fresh():
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(whole, place, symlinks=True)
+    return Repo.find(place)
+
+moment = 1
+while True:
+    repo = fresh()
+    died = dies_at(moment, rolled_back, repo)
+    unlock(repo.common_dir)
+    rolled_back(repo)
+    known = ledger.of(store.tags(repo), "digits")
+    if known.stages != {"production": "v1.0.0"} or len(known.history) != 6:
+        sys.exit(f"{moment}: {known.stages}, {[event.tag.name for event in known.history]}")
+    if not died: break
+    moment += step
+print(moment)
+"""
+
+
+def rolled_back(repo: Repo) -> None:
+    """production goes back at once, or is found to have come back; its tag is there."""
+
+    def think(at: str) -> Plan:
+        return back.again(repo, wanted, base="main", sources=Sources(now=NOW), at=at)
+
+    found = back.plan(repo, "digits", "production", hold=HOLD, base="main", sources=Sources(now=NOW))
+    if isinstance(found, Stage):
+        settle.reconcile(repo, "main", sources=Sources(now=NOW))
+        return
+    wanted = found.wanted
+    direct.promote(
+        repo, wanted, base="main", think=think, title=card.title(wanted), sources=Sources(now=NOW), remote=None
+    )  # fmt: skip
+
+
+def test_whoever_dies_on_the_way_back_is_followed_by_one_who_ends_it(three: Repo):
+    live(three, "v1.0.0", "v1.1.0")
+
+    assert last_moment(PROGRAM, "11", folder=three.folder) > 20
+
+
+# Freezes, and marks where versions are listed
+
+
+def test_a_freeze_keeps_a_promotion_back_and_is_told_where_the_stage_goes_back_or_burns(three: Repo):
+    live(three, "v1.0.0", "v1.1.0")
+    write(three, freezes.SOURCE, freezes.text([Freeze(models="*", stages="prod*", since=0, why="Christmas")]))
+
+    kept_back = merged(three, opened(three, plan(three, "v1.2.0")))
+    write(three, "registry/digits/production.yaml", "version: v1.1.0\n")
+    found = merged(three, opened(three, return_of(three)))
+
+    assert isinstance(kept_back.refusal, GateFailedError)
+    assert "Christmas" in str(kept_back.refusal)
+    assert found.refusal is None
+    assert ["Christmas" in f"{one.gate} {one.observed}" for one in found.verdicts] == [True]
+    assert served(three) == "v1.0.0"
+
+
+def test_a_run_is_not_proposed_for_a_held_stage(three: Repo, trained: Callable[..., Run]):
+    write(three, store.POLICY, STRICT)
+    live(three, "v1.0.0", "v1.1.0")
+    merged(three, opened(three, return_of(three)))
+    wish = challenge.Wish(model="digits", stage="production", base="main", sources=Sources(goals={}, now=NOW))
+
+    found = challenge.look(three, FolderForge(three), trained("d", accuracy=0.99), wish)
+
+    assert not found.is_won
+    assert found.why == "production is held by ada since 2027-01-15T08:00:00Z: it answers nonsense"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from mlgit import wiring
-from mlgit.cli import output
+from mlgit.cli import output, proposed
 from mlgit.cli.choose import MODEL
 from mlgit.cli.model import shown
 from mlgit.cli.model.shown import BASE, JSON
-from mlgit.core import figures
+from mlgit.core import escape, figures
 
 
 @click.command(short_help="Show one version: its run, scores and history.")
@@ -40,12 +42,19 @@ def command(version: str, base: str | None, as_json: bool) -> None:
         output.as_json(shown.line(line) | {"aliases": called, "history": history})
         return
     output.say(writer.dump(writer.as_data(found) | {"registered": figures.moment(found.registered)}).rstrip())
-    output.say(f"stages: {', '.join(line.stages) or 'none'}")
+    output.say(f"stages: {shown.places(replace(line, deprecated=None)) or 'none'}")
     if called:
         output.say(f"aliases: {', '.join(called)}")
     output.say()
     for event in history:
         what = " ".join(filter(None, (event["what"], event["stage"])))
-        output.say(f"{event['when']}  {what} by {event['by']} ({event['tag']})")
+        past = f" in an EMERGENCY: {escape.line(event['emergency'], 500)}" if event["emergency"] else ""
+        output.say(f"{event['when']}  {what} by {event['by']} ({event['tag']}){past}")
+    for stage in line.marked:
+        if marked := stage.emergency:
+            who, why = escape.line(marked.by), escape.line(marked.why, 500)
+            output.note(f"It came to {stage.stage} in an EMERGENCY, by {who}: {why}.")
+        if stage.hold:
+            output.note(proposed.held(stage))
     if line.deprecated:
         output.note(f"{line.deprecated}.")

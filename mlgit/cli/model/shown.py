@@ -38,8 +38,13 @@ def form(record: ModelVersion | None) -> str:
 
 
 def places(one: Line) -> str:
-    """The stages that serve it, and that it should not be used any more, where that is so."""
-    return ", ".join((*one.stages, *(["deprecated"] if one.deprecated else [])))
+    """The stages that serve it, held ones and emergencies as such; and that it should not be used any more, if so."""
+    marks = {
+        stage.stage: " ".join(filter(None, ("EMERGENCY" if stage.emergency else "", "held" if stage.hold else "")))
+        for stage in one.marked
+    }
+    stages = [f"{stage} {marks.get(stage.partition(' ')[0], '')}".rstrip() for stage in one.stages]
+    return ", ".join((*stages, *(["deprecated"] if one.deprecated else [])))
 
 
 def plain(version: ModelVersion) -> dict[str, Any]:
@@ -51,18 +56,25 @@ def plain(version: ModelVersion) -> dict[str, Any]:
 
 def event(one: Event) -> dict[str, Any]:
     """What a tag did, for a script."""
+    from mlgit.registry import decision
     from mlgit.registry.ledger import DEPRECATED
 
+    why = decision.of_message(one.tag.message)
     return {
         "when": figures.moment(one.tag.when), "what": one.what, "version": one.version,
         "stage": None if one.stage == DEPRECATED else one.stage, "by": one.tag.who, "tag": one.tag.name,
+        "emergency": why.emergency.why if why and why.emergency else None,
     }  # fmt: skip
 
 
 def line(one: Line) -> dict[str, Any]:
     """A line of the list for a script."""
+    from dataclasses import asdict
+
     record = plain(one.record) if one.record else {"model": one.model, "version": one.version}
     return record | {
         "stages": list(one.stages), "tag": one.tag.name, "by": one.tag.who,
         "deprecated": one.deprecated.why if one.deprecated else None,
+        "held": {stage.stage: asdict(stage.hold) for stage in one.marked if stage.hold},
+        "emergencies": {stage.stage: asdict(stage.emergency) for stage in one.marked if stage.emergency},
     }  # fmt: skip
