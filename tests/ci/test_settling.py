@@ -15,11 +15,14 @@ from mlgit import wiring
 from mlgit.artifacts import log as artifacts
 from mlgit.core import refs
 from mlgit.core.model import ModelVersion
+from mlgit.core.run import Run
 from mlgit.forge.base import Forge, ReviewVerdict
 from mlgit.git.merge import merged_tree
 from mlgit.git.repo import Repo
+from mlgit.index import query
 from mlgit.registry import decision, ledger, registering
 from mlgit.registry.decision import Origin
+from mlgit.store import folding
 from mlgit.store import registry as store
 from tests import github
 from tests.conftest import make_repo, need
@@ -45,13 +48,17 @@ class Place:
     def forge(self) -> Forge:
         return wiring.forge(wiring.place(self.here.folder))
 
-    def register(self, accuracy: float, **fields: Any) -> ModelVersion:
+    def train(self, accuracy: float, **fields: Any) -> Run:
+        """A run that logged a model of that accuracy."""
         model = self.work / "net.bin"
         model.write_text(str(accuracy))
         logged = (artifacts.log(self.here, model, name="net", type="model"),)
-        run = record(self.here, f"{accuracy}".ljust(8, "0").replace(".", "x"), project="digits", logged=logged,
-                     metrics={"accuracy": accuracy}, **fields)  # fmt: skip
-        return registering.register(self.here, run, model="digits")
+        run_id = f"{accuracy}".ljust(8, "0").replace(".", "x")
+        metrics = {"accuracy": accuracy}
+        return record(self.here, run_id, project="digits", logged=logged, metrics=metrics, **fields)
+
+    def register(self, accuracy: float) -> ModelVersion:
+        return registering.register(self.here, self.train(accuracy), model="digits")
 
     def propose(self, accuracy: float, **files: str) -> int:
         """A pull request that lets production serve a model of that accuracy, and changes *files* besides."""
@@ -257,19 +264,22 @@ def test_what_the_gates_say_is_told_where_the_token_may_not_say_it_on_the_commit
     assert place.says(good) == []
 
 
-def test_a_gate_over_seeds_is_asked_in_a_clone_that_holds_no_run(place: Place):
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_gate_over_seeds_is_asked_in_a_clone_that_holds_no_run(place: Place, archived: bool):
     asks = "stages: {production: {gates: [{better_than: champion, metric: accuracy, over: seeds}]}}\n"
     for lr, accuracies in ((0.1, [0.80, 0.81, 0.82]), (0.2, [0.90, 0.91, 0.92])):
-        for seed, accuracy in enumerate(accuracies):
-            place.register(accuracy, params={"lr": lr, "seed": seed})  # each a version; the first of each is proposed
-    place.here.git("push", "-q", "origin", "refs/heads/exp/*:refs/heads/exp/*", "refs/tags/*:refs/tags/*")
+        found = [place.train(value, params={"lr": lr, "seed": seed}) for seed, value in enumerate(accuracies)]
+        registering.register(place.here, found[0], model="digits")
+    if archived:
+        folding.fold(place.here, [run for run in query.runs(place.here) if run.params["lr"] == 0.1])
+    place.here.git("push", "-q", "origin", "refs/heads/exp/*", "refs/tags/*", *(["refs/mlgit/archive/*"] * archived))
     first = place.propose_version("v1.0.0", **{store.POLICY: asks})
     place.merge(first)
-    number = place.propose_version("v1.3.0")
+    number = place.propose_version("v1.1.0")
 
     before, after = place.gates(number), place.merge(number)
 
-    assert before.stdout == "production would serve digits v1.3.0.\n", before.stderr
-    assert after.stdout.startswith("production serves digits v1.3.0"), after.stderr
+    assert before.stdout == "production would serve digits v1.1.0.\n", before.stderr
+    assert after.stdout.startswith("production serves digits v1.1.0"), after.stderr
     recorded = place.far.git("tag", "-l", "--format=%(contents)", "digits#production#*")
     assert "3 and 3 seeds" in recorded
