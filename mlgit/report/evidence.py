@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
-from mlgit.core import compare, escape, figures, refs
+from mlgit.core import compare, escape, figures, refs, seeds
 from mlgit.core.condition import And, Not, Operation, Or, Predicate
 from mlgit.core.query import GIVEN, TREE
 from mlgit.core.run import Run, State
@@ -83,16 +83,39 @@ class Known:
         return found[0] if found else None
 
     def repeating(self, run: Run, most: int) -> list[Run]:
-        """The newest *most* that finished and ran the code of *run*: of a trial, those of its sweep; else no trials."""
+        """The newest *most* that finished and ran the code of *run*: of a trial, those of its sweep; else no trials.
+
+        Those are left out whose params are others, as far as the index can tell: but for seeds, they may be.
+        """
         codes = tuple(code for code in (run.source, run.tree) if code)
         of_it = Or(tuple(Predicate(key, Operation.EQUAL, codes) for key in ("source", TREE)))
         among = Predicate("sweep", Operation.EQUAL, (run.sweep,)) if run.sweep else Predicate("sweep", Operation.NULL)
-        wanted = And((_FINISHED, of_it, among))
+        wanted = And((_FINISHED, of_it, among, *_alike(run)))
         return query.search(self.repo, wanted, ("-finished",), project=run.project, limit=most).runs if codes else []
 
     def trials(self, run: Run) -> list[Run]:
         """Those of the sweep that *run* is a trial of, itself among them."""
         return query.runs(self.repo, project=self.project, sweep=run.sweep) if run.sweep else []
+
+
+_TELLING = 20
+"""Params of a run that are looked up in the index."""
+_EXACT = 1 << 53
+"""Up to here a float is every whole number."""
+
+
+def _alike(run: Run) -> list[Predicate]:
+    """What holds of every run of the params of *run*, but for seeds."""
+    told = {
+        name: value
+        for name, value in seeds.setting(run.params).items()
+        if (compare.is_number(value) and abs(value) <= _EXACT) or (isinstance(value, str) and 0 < len(value) <= _SHORT)
+    }
+    return [Predicate(f"params.{name}", Operation.EQUAL, (value,)) for name, value in list(told.items())[:_TELLING]]
+
+
+_SHORT = 100
+"""Characters of a text that the index has as it is."""
 
 
 def find(known: Known, commit: str, *, most: int = 10_000, like: Run | None = None) -> Evidence | None:

@@ -39,6 +39,19 @@ def test_runs_that_differ_in_their_seed_alone_are_one_setting(here: Place, train
     assert names(here, head) == ["again", "seed-2", "seed-1"]  # a seed that is known already tells nothing new
 
 
+def test_a_setting_is_found_behind_however_many_others_of_the_code(
+    here: Place, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeats, "MOST_READ", 3)
+    for seed in range(2):
+        train(f"seed-{seed}", {"accuracy": [0.9]}, params={"lr": 0.1, "net": {"kind": "mlp"}, "seed": seed})
+    for number in range(4):
+        train(f"other-{number}", {"accuracy": [0.9]}, params={"lr": number, "net": {"kind": "mlp"}, "seed": 0})
+    head = train("head", {"accuracy": [0.9]}, params={"lr": 0.1, "net": {"kind": "mlp"}, "seed": 9})
+
+    assert names(here, head) == ["head", "seed-1", "seed-0"]
+
+
 def test_other_code_is_another_setting(here: Place, train: Train) -> None:
     train("before", {"accuracy": [0.9]}, params={"seed": 1})
     Path("train.py").write_text("print('learning more')\n")
