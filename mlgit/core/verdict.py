@@ -22,6 +22,13 @@ class Outcome(enum.Enum):
     """It could not be asked: a command that hung, a forge that did not answer."""
 
 
+class Wait(enum.Enum):
+    """What may still let a version through that does not pass yet."""
+
+    PEOPLE = "people"
+    TIME = "time"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """One gate's answer, in words that a comment, a terminal and a status can all use."""
@@ -41,8 +48,8 @@ class Verdict:
     """What it was judged by, as plain JSON: enough to judge it again."""
     told: bool = False
     """Whether it is only told, and not asked: in an emergency, and on the way back."""
-    waits: bool = False
-    """Whether it does not pass yet, and time or people may still let it: a pull request may be opened meanwhile."""
+    waits: Wait | None = None
+    """What may still let it pass, where that is not another version: a pull request may be opened meanwhile."""
 
     @property
     def passed(self) -> bool:
@@ -59,5 +66,6 @@ class Verdict:
         """The verdict for a script, and for the record of a promotion."""
         return {
             "gate": self.gate, "passed": self.passed, "outcome": self.outcome.value, "observed": self.observed,
-            "where": self.where, "inputs": dict(self.inputs), "told": self.told, "waits": self.waits,
+            "where": self.where, "inputs": dict(self.inputs), "told": self.told,
+            "waits": self.waits.value if self.waits else None,
         }  # fmt: skip

@@ -112,7 +112,7 @@ def comment(
 
 def status(wanted: Stage, verdicts: Sequence[Verdict]) -> tuple[StatusState, str]:
     """How the status of the gates stands, and what it says."""
-    bars = sorted((one for one in verdicts if one.bars), key=lambda one: one.waits)
+    bars = sorted((one for one in verdicts if one.bars), key=lambda one: bool(one.waits))
     if not bars:
         return StatusState.SUCCESS, brief(wanted, verdicts)
     said = f"{bars[0].gate}: {bars[0].observed}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlgit.registry.automation.events import Event
     from mlgit.registry.automation.file import AutomationsFile, Command, Follower
     from mlgit.registry.automation.running import Delivery, Registry
+    from mlgit.registry.propose import Plan
     from mlgit.store.place import Place
 
     _Act = Callable[[Event], str]
@@ -209,12 +210,23 @@ def advance(place: Place, *, base: str | None = None, dry_run: bool = False) -> 
 
 
 def _promoted(place: Place, base: str | None, dry_run: bool, one: Candidate) -> tuple[int | None, bool]:
+    from mlgit.core.verdict import Wait
+    from mlgit.registry.policy import judging
     from mlgit.wiring import promoting
 
-    plan = promoting.promotion(place, one.model, one.version, one.stage, base=base)
-    if plan.refusal:
-        raise plan.refusal
+    def think(at: str | None = None) -> Plan:
+        return promoting.promotion(place, one.model, one.version, one.stage, base=base, at=at)
+
+    plan = think()
+    early = [one for one in plan.verdicts if one.waits is not Wait.PEOPLE]  # it is proposed once its time has come
+    if refused := judging.refusal(plan.candidate, plan.stage, early):
+        raise refused
     if dry_run:
         return None, False
+    if one.rule.by == "commit":
+        found = promoting.direct(place, plan.wanted, think, base=base).stages
+        for refusal in filter(None, (settled.refusal for settled in found)):
+            raise refusal
+        return None, True
     made = promoting.promote(place, plan)
     return made.pull.number, made.opened

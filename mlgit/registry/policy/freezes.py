@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from mlgit.core import figures
-from mlgit.core.verdict import Outcome, Verdict
+from mlgit.core.verdict import Outcome, Verdict, Wait
 from mlgit.documents import reader
 from mlgit.documents.writer import dump
 
@@ -101,7 +101,8 @@ def verdict(freeze: Freeze, now: float, *, told: bool) -> Verdict:
     """That *freeze* stands in the way *now*, or is only *told*."""
     end = "" if freeze.until is None else f"merge it after {figures.moment(freeze.until)}, or "
     return Verdict(
-        gate="no freeze", outcome=Outcome.FAILED, observed=str(freeze), where=freeze.where, told=told, waits=not told,
+        gate="no freeze", outcome=Outcome.FAILED, observed=str(freeze), where=freeze.where, told=told,
+        waits=None if told else Wait.TIME,
         refused=f"it is {freeze}", fix=f"{end}lift it: mlgit unfreeze", inputs={"freeze": _plain(freeze), "now": now},
     )  # fmt: skip
 

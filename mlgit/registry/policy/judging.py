@@ -31,7 +31,7 @@ def _verdict(placed: Placed, seen: Evidence, *, told: bool) -> Verdict:
     return Verdict(
         gate=found.gate, outcome=found.outcome, observed=found.observed, where=placed.where, fix=found.fix,
         refused=f"{found.said}, the gate asks {found.asks}", inputs=found.inputs,
-        told=is_told, waits=found.waits and found.outcome is not Outcome.PASSED and not is_told,
+        told=is_told, waits=found.waits if found.outcome is not Outcome.PASSED and not is_told else None,
     )  # fmt: skip
 
 

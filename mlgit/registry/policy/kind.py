@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from mlgit.core.run import EMPTY
-from mlgit.core.verdict import Outcome
+from mlgit.core.verdict import Outcome, Wait
 from mlgit.registry.policy.evidence import Evidence, Need
 
 S = TypeVar("S")
@@ -30,7 +30,7 @@ class Finding:
     """What would make it pass; where empty: another version, or another gate."""
     inputs: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     """What it was judged by, as plain JSON."""
-    waits: bool = False
+    waits: Wait | None = None
     """Whether time or people may still let it pass, as the version and the policy are."""
 
 

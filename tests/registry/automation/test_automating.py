@@ -114,3 +114,17 @@ def test_prereleases_and_what_nobody_should_use_do_not_propose_themselves(inside
     (found,) = advanced()
 
     assert (found.version, found.why) == (None, "no newer version that nobody answered yet")
+
+
+def test_a_version_is_proposed_once_it_has_soaked_and_moves_at_once_where_the_file_says_so(inside: Repo, trained):
+    policy = "stages: {staging: {}, production: {after: staging, gates: [{soak: 10d}]}}"
+    rule = "advance: [{stage: staging, by: commit}, {stage: production}]"
+    write(inside, {store.POLICY: policy, store.AUTOMATIONS: rule})
+    registering.register(inside, trained("a", accuracy=0.9), model="digits")
+
+    staged, waits = advanced()
+
+    assert (staged.version, staged.why, staged.is_moved) == ("v1.0.0", "it serves now", True)
+    assert (waits.version, waits.is_moved) == (None, False)
+    assert "soak" in waits.why or "10d" in waits.why, waits.why
+    assert FolderForge(inside).pulls() == []

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mlgit.core.model import ModelVersion
-from mlgit.core.verdict import Outcome, Verdict
+from mlgit.core.verdict import Outcome, Verdict, Wait
 from mlgit.errors import ConfigError
 from mlgit.registry.policy import file, judging
 from mlgit.registry.policy.evidence import Evidence, Need, Ran, Reviewed, Vouched
@@ -32,7 +32,7 @@ def pull(*approvers: str, **known: Any) -> Reviewed:
 def test_before_its_pull_request_is_there_a_promotion_waits_for_people():
     found = asked("{approvals: 2}")
 
-    assert (found.passed, found.waits, found.observed) == (False, True, "no pull request yet")
+    assert (found.passed, found.waits, found.observed) == (False, Wait.PEOPLE, "no pull request yet")
 
 
 def test_approvals_are_counted_of_those_who_count():
@@ -49,7 +49,7 @@ def test_approvals_are_counted_of_those_who_count():
 def test_who_asks_for_changes_stands_in_the_way_and_old_approvals_are_told():
     found = asked("{approvals: 1}", reviewed=pull("grace", against=("eve",), outdated=("linus",)))
 
-    assert (found.passed, found.waits) == (False, True)
+    assert (found.passed, found.waits) == (False, Wait.PEOPLE)
     assert found.observed == "grace; eve asks for changes; linus approved another head"
     assert asked("{approvals: 1, by: [grace]}", reviewed=pull("grace", against=("eve",))).passed
 
@@ -57,7 +57,7 @@ def test_who_asks_for_changes_stands_in_the_way_and_old_approvals_are_told():
 def test_a_forge_that_does_not_answer_is_an_error_and_no_approval():
     found = asked("{approvals: 1}", reviewed=pull("grace"), lacking={Need.REVIEWS: "GitHub is away."})
 
-    assert (found.outcome, found.waits, found.observed) == (Outcome.ERROR, False, "GitHub is away.")
+    assert (found.outcome, found.waits, found.observed) == (Outcome.ERROR, None, "GitHub is away.")
 
 
 def test_a_signature_counts_that_holds_and_is_of_who_is_asked_for():
@@ -68,7 +68,7 @@ def test_a_signature_counts_that_holds_and_is_of_who_is_asked_for():
     assert asked("{signed: {by: [grace, ada]}}", signatures=(holds,)).passed
     alone = asked("{signed: {by: [grace]}}", signatures=(holds,))
     assert alone.refused == "it is signed by ada alone, the gate asks grace"
-    assert (asked("{signed: true}").observed, asked("{signed: true}").waits) == ("no signature", True)
+    assert (asked("{signed: true}").observed, asked("{signed: true}").waits) == ("no signature", Wait.PEOPLE)
     assert asked("{signed: true}", lacking={Need.SIGNATURES: "bytes away"}).outcome is Outcome.ERROR
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mlgit.core.model import Emergency, ModelVersion
-from mlgit.core.verdict import Verdict
+from mlgit.core.verdict import Verdict, Wait
 from mlgit.errors import ConfigError
 from mlgit.registry import decision, ledger
 from mlgit.registry.decision import Decision
@@ -38,7 +38,7 @@ def asked(text: str, known: tuple[ledger.Event, ...], *, hours: float = 100, ver
 def test_a_version_that_never_was_upstream_is_refused_with_the_way_there():
     (found,) = asked("{after: staging}", history(("staging v1", 0)))
 
-    assert (found.passed, found.waits, found.where) == (False, False, "policy.yaml:1")
+    assert (found.passed, found.waits, found.where) == (False, None, "policy.yaml:1")
     assert found.refused == "in staging it never was, the gate asks that it was in staging before"
     assert found.fix == "mlgit promote net@v2.0.0 staging first"
 
@@ -73,7 +73,7 @@ def test_soak_is_counted_for_each_stage_from_its_own_tag():
         asked("{after: [eu, us], gates: [{soak: 24h}]}", known, hours=hours) for hours in (30, 44)
     )
 
-    assert (soaked.passed, soaked.waits) == (False, True)
+    assert (soaked.passed, soaked.waits) == (False, Wait.TIME)
     assert soaked.observed == "eu: 1d 6h; us: 10h 00m"
     assert soaked.fix == "wait another 14h 00m"
     assert later.passed
@@ -103,7 +103,7 @@ def test_a_version_that_was_taken_back_has_not_soaked_however_long_it_served():
     emptied = history(("staging v2", 0), ("staging! v2", 50))
 
     for found in (asked("{gates: [{soak: 12h, stage: staging}]}", one)[0] for one in (known, emptied)):
-        assert (found.passed, found.waits, found.observed) == (False, False, "staging: it was taken back from there")
+        assert (found.passed, found.waits, found.observed) == (False, None, "staging: it was taken back from there")
 
 
 def test_a_version_that_a_newer_one_followed_has_soaked_while_it_served():
@@ -122,7 +122,7 @@ def test_the_same_version_tagged_again_goes_on_soaking():
 def test_a_tag_of_the_future_is_a_clock_that_is_wrong_and_no_soak():
     (found,) = asked("{gates: [{soak: 1h, stage: staging}]}", history(("staging v2", 3)), hours=1)
 
-    assert (found.passed, found.waits) == (False, False)
+    assert (found.passed, found.waits) == (False, None)
     assert found.observed == (
         "staging: the tag net#staging#1 is dated 2h 00m ahead of this machine's clock: one of them is wrong"
     )

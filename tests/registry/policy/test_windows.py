@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mlgit.core.model import ModelVersion
+from mlgit.core.verdict import Wait
 from mlgit.errors import ConfigError
 from mlgit.registry.policy import file, judging, windows
 from mlgit.registry.policy.evidence import Evidence
@@ -123,7 +124,7 @@ def judged(now: str, **known: Any) -> Any:
 def test_a_frozen_stage_waits_and_says_for_what():
     (weekend,), (monday,) = judged("2026-11-28T12:00"), judged("2026-11-30T09:00")
 
-    assert (weekend.passed, weekend.waits, monday.passed, monday.waits) == (False, True, True, False)
+    assert (weekend.passed, weekend.waits, monday.passed, monday.waits) == (False, Wait.TIME, True, None)
     assert weekend.fix == "merge it after Mon 2026-11-30 09:00 CET"
     assert weekend.refused == "the stage is frozen until Mon 2026-11-30 09:00 CET (rest), the gate asks another time"
     assert monday.observed == "Mon 2026-11-30 09:00 CET"

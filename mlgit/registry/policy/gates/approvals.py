@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mlgit.core.verdict import Outcome
+from mlgit.core.verdict import Outcome, Wait
 from mlgit.registry.policy.evidence import Evidence, Need, Reviewed
 from mlgit.registry.policy.kind import Finding, Kind, outcome
 
@@ -41,7 +41,7 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
     pull = seen.reviewed
     if pull is None:
         return Finding(
-            gate=gate, outcome=Outcome.FAILED, waits=True, observed="no pull request yet",
+            gate=gate, outcome=Outcome.FAILED, waits=Wait.PEOPLE, observed="no pull request yet",
             said="nobody has approved it", asks=gate, fix="open its pull request, and have it reviewed",
             inputs={"pull": None},
         )  # fmt: skip
@@ -51,7 +51,7 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
     told += [f"{', '.join(against)} asks for changes"] if against else []
     told += [f"{', '.join(pull.outdated)} approved another head"] if pull.outdated else []
     return Finding(
-        gate=gate, outcome=outcome(passed), waits=not passed, observed="; ".join(told),
+        gate=gate, outcome=outcome(passed), waits=None if passed else Wait.PEOPLE, observed="; ".join(told),
         said=f"{len(approve)} of them approve it" + (f", and {', '.join(against)} asks for changes" if against else ""),
         asks=gate, fix=f"have #{pull.number} approved as it stands, by others than {pull.author}",
         inputs={

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mlgit.core.verdict import Wait
 from mlgit.documents.writer import as_data
 from mlgit.registry.policy import windows
 from mlgit.registry.policy.evidence import Evidence
@@ -27,7 +28,7 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
         gate=f"no freeze ({window.when})", outcome=outcome(found is None), observed=windows.now_there(window, seen.now),
         said=f"the stage is frozen until {end or 'the policy says otherwise'}"
         + (f" ({window.why})" if window.why else ""),
-        asks="another time", waits=bool(end),
+        asks="another time", waits=Wait.TIME if end else None,
         fix=f"merge it after {end}" if end else "change the gate on the base branch first",
         inputs={"freeze": as_data(window), "now": seen.now, "frozen": found is not None, "until": end or None},
     )  # fmt: skip

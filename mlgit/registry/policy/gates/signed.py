@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mlgit.core.verdict import Outcome
+from mlgit.core.verdict import Outcome, Wait
 from mlgit.registry.policy.evidence import Evidence, Need
 from mlgit.registry.policy.kind import Finding, Kind, outcome
 
@@ -45,7 +45,8 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
     return Finding(
         gate=gate, outcome=outcome(bool(counted)), observed=f"signed by {', '.join(counted)}" if counted else told,
         said=f"it is signed by {', '.join(holding)} alone" if holding else "nobody who is trusted has signed it",
-        asks=f"{' or '.join(names)}" if names else "a signature that counts", waits=not seen.signatures,
+        asks=f"{' or '.join(names)}" if names else "a signature that counts",
+        waits=None if seen.signatures else Wait.PEOPLE,
         fix=f"mlgit model sign {seen.candidate.model}@{seen.candidate.version}, and mlgit sync",
         inputs={"signatures": [{"by": one.by, "why": one.why} for one in seen.signatures]},
     )  # fmt: skip

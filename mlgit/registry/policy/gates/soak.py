@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mlgit.core import figures
-from mlgit.core.verdict import Outcome
+from mlgit.core.verdict import Outcome, Wait
 from mlgit.registry.policy import spells
 from mlgit.registry.policy.evidence import Evidence, Need
 from mlgit.registry.policy.gates.upstream import After, met, named, problem_of, stages
@@ -52,7 +52,7 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
     waits = not passed and met(after, [one.waits or one.seconds >= wanted for one in found.values()])
     left = [wanted - one.seconds for one in lacks.values() if one.waits]
     return Finding(
-        gate=gate, outcome=Outcome.PASSED if passed else Outcome.FAILED, waits=waits,
+        gate=gate, outcome=Outcome.PASSED if passed else Outcome.FAILED, waits=Wait.TIME if waits else None,
         observed="; ".join(f"{stage}: {one.words}" for stage, one in found.items()),
         said="; ".join(f"{one.words} in {stage}" for stage, one in lacks.items()), asks=asked.soak,
         fix=f"wait another {figures.duration((max if isinstance(after, tuple) else min)(left))}" if waits
