@@ -177,10 +177,14 @@ def direct(place: Place, wanted: Stage, think: Callable[[str], Plan], *, base: s
     from mlgit.store import registry
 
     origin = remote(place)
-    return directly.promote(
-        place.repo, wanted, base=registry.base_name(place.repo, base), think=think, title=card.title(wanted),
+    name = registry.base_name(place.repo, base)
+    made = directly.promote(
+        place.repo, wanted, base=name, think=think, title=card.title(wanted),
         sources=judging.sources(place), remote=origin if origin.is_known else None,
     )  # fmt: skip
+    if not origin.is_known:
+        post(place, name, {wanted.model})
+    return made
 
 
 def tip(place: Place, *, base: str | None = None) -> str | None:
