@@ -62,7 +62,9 @@ def notes(outcome: Outcome, name: str) -> Iterator[str]:
     tags = [ref for ref in outcome.stuck if ref.startswith("refs/tags/")]
     if tags:
         names = ", ".join(map(short, tags[:_MOST]))
-        yield f"{name} has another {names}; it stays. To fix: git fetch --tags --force, then mlgit model settle"
+        anew = any("@" in tag for tag in tags)  # a version; a stage's tag follows its file
+        then = "mlgit model register RUN gives yours another number" if anew else "mlgit model settle"
+        yield f"{name} has another {names}; it stays. To fix: git fetch --tags --force, then {then}"
     for ref, why in outcome.stuck.items():
         if ref not in tags:
             yield f"{short(ref)} stays as it is here: {why}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import time
 from collections.abc import Mapping
@@ -36,19 +37,26 @@ def register(
     """
     ledger.name(model, "model")
     said = checked(fields)
-    known = ledger.of(store.tags(repo, model), model)
     _usable(run, force=force)
     chosen = chosen or _model_of(run, artifact)
-    number = _free(known, run, chosen, version=version, bump=bump)
-    made = replace(_draft(repo, known, run, chosen, number=number, now=now), description=description, fields=said)
-    commit, moment = run.commit, made.registered
-    if any(event.tag.commit == commit for event in known.history):  # GTO reads one version a commit
-        commit = repo.commit(commit, {}, f"{model} {number}: a second version from this run", when=moment)
-    try:
-        repo.tag(refs.version_tag(model, number), commit, store.message(made), when=moment)
-    except RefMovedError:
-        raise UsageError(f"{model} {number} exists already; a version never changes.") from None
-    return made
+    thought, tried = None, ""
+    while True:
+        known = ledger.of(store.tags(repo, model), model)
+        number = _free(known, run, chosen, version=version, bump=bump)
+        if number == tried:
+            raise UsageError(
+                f"There is a tag {model}@{number} already, and it is no version.",
+                why="A version is an annotated tag on a commit.", fix=f"git tag -d {model}@{number}, or --version",
+            )  # fmt: skip
+        tried = number
+        thought = thought or replace(_draft(repo, model, run, chosen), description=description, fields=said)
+        made = _numbered(thought, known, number, now=now)
+        commit, moment = run.commit, made.registered
+        if any(event.tag.commit == commit for event in known.history):  # GTO reads one version a commit
+            commit = repo.commit(commit, {}, f"{model} {number}: a second version from this run", when=moment)
+        with contextlib.suppress(RefMovedError):  # somebody else took the number: another is free, or none is asked for
+            repo.tag(refs.version_tag(model, number), commit, store.message(made), when=moment)
+            return made
 
 
 def draft(
@@ -61,17 +69,20 @@ def draft(
     chosen = _model_of(run, artifact)
     if is_there := _registered_as(known, run, chosen):
         return record_of(known, is_there), True
-    return _draft(repo, known, run, chosen, number=known.next_version(bump)), False
+    return _numbered(_draft(repo, model, run, chosen), known, known.next_version(bump)), False
 
 
-def _draft(
-    repo: Repo, known: Ledger, run: Run, chosen: ArtifactVersion, *, number: str, now: float | None = None
-) -> ModelVersion:  # fmt: skip
+def _numbered(thought: ModelVersion, known: Ledger, number: str, *, now: float | None = None) -> ModelVersion:
+    moment = round(known.next_time(time.time() if now is None else now), 3)
+    return replace(thought, version=number, registered=moment)
+
+
+def _draft(repo: Repo, model: str, run: Run, chosen: ArtifactVersion) -> ModelVersion:
+    """What *chosen* is as a version of *model*, which has no number yet."""
     found = _described(repo, run, chosen)
     return ModelVersion(
-        model=known.model, version=number, project=run.project, run=run.id, commit=run.commit, artifact=chosen.name,
+        model=model, version="", project=run.project, run=run.id, commit=run.commit, artifact=chosen.name,
         hash=chosen.hash, sha256=found.sha256, size=chosen.size,
-        registered=round(known.next_time(time.time() if now is None else now), 3),
         metrics=run.metrics, params=run.params, data=run.data,
         changed_data=_changed_data(repo, run),
         card=replace(found, sha256=EMPTY, size=0),

@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlgit.core import refs
 from mlgit.core.model import ModelVersion
 from mlgit.core.model_card import ModelCard
 from mlgit.core.run import Run, State
@@ -101,6 +104,28 @@ def test_a_second_version_from_one_run_gets_a_commit_of_its_own(repo: Repo, trai
     versions = ledger.of(store.tags(repo), "digits").versions
     assert repo.resolve(f"{versions['v2.0.0'].commit}^1") == run.commit
     assert "v2.0.0" in gto(repo, "show", "digits")
+
+
+def test_a_tag_that_is_no_version_is_in_the_way_and_is_named(repo: Repo, trained):
+    repo.git("tag", "digits@v1.0.0")
+
+    with pytest.raises(UsageError, match=r"There is a tag digits@v1\.0\.0 already, and it is no version"):
+        registering.register(repo, trained("a", accuracy=0.9), model="digits")
+
+
+def test_versions_that_are_registered_at_once_get_a_number_each(repo: Repo, trained):
+    trained_runs = [trained(name, accuracy=0.9) for name in "abcdef"]
+    start = threading.Barrier(len(trained_runs))
+
+    def register(run: Run) -> str:
+        start.wait()
+        return registering.register(repo, run, model="digits").version
+
+    with ThreadPoolExecutor(len(trained_runs)) as pool:
+        numbers = list(pool.map(register, trained_runs))
+
+    assert sorted(numbers, key=refs.version_key) == [f"v1.{minor}.0" for minor in range(len(trained_runs))]
+    assert list(ledger.of(store.tags(repo), "digits").versions) == sorted(numbers, key=refs.version_key)
 
 
 @pytest.mark.parametrize("state", [State.CRASHED, State.FAILED, State.PREEMPTED])
