@@ -74,6 +74,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "data": "Datasets and other artifacts by name and version.",
         "model": "Register models and list their versions.",
         "promote": "Propose a version for a stage.",
+        "policy": "What stages ask of a version, and whether they would take it.",
         "rollback": "Let a stage serve again what it served before.",
         "hold": "Keep a stage from being moved by itself.",
         "freeze": "Let stages stand still for a while.",

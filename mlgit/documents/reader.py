@@ -72,6 +72,14 @@ class Document:
         """The whole document as an *into*. Raises `ConfigError`."""
         return typing.cast("T", _Reader(self.source).read(self.root, into, ()))
 
+    def at(self, path: Sequence[str], into: Any) -> Any:
+        """What stands at *path*, which is there, read into *into*. Raises `ConfigError`."""
+        node = self.root
+        for name in path:
+            of_list = node.kind == "list"
+            node = node.value[int(name)] if of_list else next(one for key, one in node.value if key.value == name)
+        return _Reader(self.source).read(node, into, tuple(path))
+
     def pairs(self) -> Iterator[tuple[str, Node]]:
         """The top-level keys with their nodes. Raises `ConfigError` if the document is no mapping."""
         yield from _Reader(self.source).unique_pairs(self.root, ())

@@ -123,7 +123,7 @@ def version_of(place: Place, text: str, *, base: str | None = None) -> tuple[str
 
 def promotion(
     place: Place, model: str, version: str, stage: str, *, base: str | None = None, lift: bool = False,
-    emergency: Emergency | None = None, at: str | None = None,
+    emergency: Emergency | None = None, at: str | None = None, only_looks: bool = False,
 ) -> Plan:  # fmt: skip
     """What promoting *version* of *model* to *stage* would do, and what the gates say of it.
 
@@ -137,7 +137,7 @@ def promotion(
     number = shelf.find(place.repo, f"{model}@{version}", base=name).version
     return propose.plan(
         place.repo, model, number, stage, base=name, lift=lift, emergency=emergency, at=at,
-        sources=judging.sources(place, asks=judging.opened(place, name)),
+        sources=judging.sources(place, asks=judging.opened(place, name), only_looks=only_looks),
     )  # fmt: skip
 
 

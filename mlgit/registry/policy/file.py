@@ -92,6 +92,10 @@ class Policy:
         """The stages that *model* may be promoted to, in the file's order."""
         return list(dict.fromkeys(rule.stage for rule in self.rules if fnmatchcase(model, rule.models)))
 
+    def asked(self, model: str, stage: str) -> list[Rule]:
+        """The rules that ask something of *model* for *stage*, in the file's order."""
+        return [rule for rule in self.rules if rule.stage == stage and fnmatchcase(model, rule.models)]
+
     def gates(self, model: str, stage: str) -> list[Placed]:
         """What *stage* asks of *model*: of every rule that matches, in the file's order, nothing twice.
 
@@ -105,10 +109,9 @@ class Policy:
             raise UsageError(
                 f"There is no stage {stage!r}.", why=f"{self.source} lists: {', '.join(stages) or 'none'}.", fix=fix
             )
-        matching = [rule for rule in self.rules if fnmatchcase(model, rule.models)]
-        if problem := _circle(matching):
+        if problem := _circle([rule for rule in self.rules if fnmatchcase(model, rule.models)]):
             raise ConfigError(f"{problem}.")
-        asked = [rule for rule in matching if rule.stage == stage]
+        asked = self.asked(model, stage)
         afters = list(dict.fromkeys(rule.after for rule in asked if rule.after))
         once: list[Placed] = []
         for placed in (_resolved(placed, afters) for rule in asked for placed in rule.gates):

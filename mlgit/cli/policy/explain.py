@@ -1,0 +1,104 @@
+"""`mlgit policy explain`: what a stage asks, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.cli.choose import MODEL, SERVING
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.wiring import promoting
+
+if TYPE_CHECKING:
+    from mlgit.core.verdict import Verdict
+    from mlgit.registry.policy.file import Policy
+    from mlgit.store.place import Place
+
+
+@click.command(short_help="Say what a stage asks, and what it would say of a version.")
+@click.argument("version", type=MODEL, metavar="MODEL[@VERSION]")
+@click.argument("stage", type=SERVING, required=False)
+@click.option("--run", "runs", is_flag=True, help="Run the programs of gates, too.")
+@click.option("--base", metavar="BRANCH", help="The branch whose policy counts.  [default: main]")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(version: str, stage: str | None, runs: bool, base: str | None, as_json: bool) -> None:
+    """Say in words what STAGE, or every stage, asks of a model, and where that is written.
+
+    Of MODEL@VERSION besides: what each gate would say of it now, by what, and what would make it pass. Nothing moves,
+    and no program of a gate is run without --run. Exits with 0, whatever they say.
+
+    \b
+    Examples:
+      mlgit policy explain digits
+      mlgit policy explain digits@v1.2.0 production
+    """
+    from mlgit.store import registry as store
+
+    place = wiring.place()
+    name = store.base_name(place.repo, base)
+    policy = _policy(place, name)
+    model, at, number = version.partition("@")
+    if at and not stage:
+        fix = f"mlgit policy explain {version} {next(iter(policy.stages(model)), 'STAGE')}"
+        raise UsageError("Which stage would take it is not said.", fix=fix)
+    if at and stage:
+        plan = promoting.promotion(place, model, number, stage, base=base, only_looks=not runs)
+        answers = {stage: list(plan.verdicts)}
+    else:
+        stages = [stage] if stage else policy.stages(model)
+        answers = {one: _asked(policy, model, one) for one in stages}
+    if as_json:
+        output.as_json({
+            "model": model, "version": number or None, "base": name,
+            "stages": {one: [_plain(verdict, judged=bool(at)) for verdict in found] for one, found in answers.items()},
+        })  # fmt: skip
+        return
+    if not answers:
+        output.say(f"{policy.source} lists no stage for {model}.")
+    for one, found in answers.items():
+        _say(policy, model, one, found, judged=bool(at))
+
+
+def _policy(place: Place, base: str) -> Policy:
+    """The policy of *base*. Raises `NotFoundError` where there is none."""
+    from mlgit.registry import propose
+    from mlgit.store import registry as store
+
+    with place.repo.reader() as reader:
+        found = propose.policy_at(reader, store.base_commit(place.repo, base))
+    if found is None:
+        fix = "mlgit policy init writes one, to be committed there"
+        raise NotFoundError(f"{base} has no {store.POLICY}: any stage takes any version.", fix=fix)
+    return found
+
+
+def _asked(policy: Policy, model: str, stage: str) -> list[Verdict]:
+    """What *stage* asks: its gates, with nothing shown to them."""
+    from mlgit.core.model import ModelVersion
+    from mlgit.registry.policy import judging
+    from mlgit.registry.policy.evidence import Evidence
+
+    nothing = ModelVersion(model=model, version="", project="", run="", commit="", artifact="", hash="")
+    return judging.judge(policy.gates(model, stage), Evidence(stage=stage, candidate=nothing))
+
+
+def _say(policy: Policy, model: str, stage: str, found: list[Verdict], *, judged: bool) -> None:
+    where = ", ".join(rule.where for rule in policy.asked(model, stage))
+    output.say(f"{stage} ({where})" + ("" if found else ": takes any version"))
+    for verdict in found:
+        if not judged:
+            output.say(f"  {verdict.gate}  ({verdict.where})")
+            continue
+        how = "waits" if verdict.waits else verdict.outcome.value
+        output.say(f"  {how}  {verdict.gate}: {verdict.observed}  ({verdict.where})")
+        if not verdict.passed and verdict.fix:
+            output.say(f"    to pass: {verdict.fix}")
+
+
+def _plain(verdict: Verdict, *, judged: bool) -> dict[str, object]:
+    if not judged:
+        return {"gate": verdict.gate, "where": verdict.where}
+    return verdict.plain | {"fix": verdict.fix or None}
