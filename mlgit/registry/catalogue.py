@@ -28,7 +28,7 @@ from mlgit.registry.stages import ours
 from mlgit.store import records
 from mlgit.store import registry as store
 
-VERSION = 1
+VERSION = 2
 _AT_ONCE = 500
 """Models whose tags are in memory at once."""
 _EVERYTHING = ("SELECT * FROM models", "SELECT * FROM versions", "SELECT * FROM stages")
@@ -63,6 +63,12 @@ def newest(repo: Repo, *, skip: int = 0, limit: int | None = None) -> tuple[int,
         return count, [model for (model,) in connection.execute(question, (-1 if limit is None else limit, skip))]
 
     return PICTURE.ask(repo, answer)
+
+
+def moved(repo: Repo, since: float) -> list[str]:
+    """The models of which a tag is of the moment *since*, in seconds since the epoch, or of a later one."""
+    question = "SELECT model FROM models WHERE moved >= ? ORDER BY model"
+    return PICTURE.ask(repo, lambda connection: [model for (model,) in connection.execute(question, (since,))])
 
 
 def every(repo: Repo, model: str | None = None) -> list[Model]:

@@ -11,7 +11,7 @@ CREATE TABLE models (
   moved REAL NOT NULL,        -- when its last tag was made, in seconds since the epoch
   standing INTEGER NOT NULL   -- how many versions of it stand
 ) WITHOUT ROWID;
-CREATE INDEX models_by_time ON models (moved) WHERE standing;
+CREATE INDEX models_by_time ON models (moved);
 
 -- The versions that stand.
 CREATE TABLE versions (

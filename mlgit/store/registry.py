@@ -23,6 +23,8 @@ POLICY = f"{FOLDER}/policy.yaml"
 AUTOMATIONS = f"{FOLDER}/automations.yaml"
 TRAILER = "Mlgit-Version"
 _TAGS = "refs/tags/"
+_MANY = 200
+"""Models from which on it is quicker to list all tags than to ask for theirs."""
 _MODEL = re.compile(r"[^@#]+(?=[@#])")
 _TAGGER = re.compile(rb"^tagger (.*?) ?<[^>\n]*> (-?\d{1,18}) ", re.MULTILINE)
 _OF_COMMIT = re.compile(rb"object ([0-9a-f]+)\ntype commit\n")
@@ -63,12 +65,16 @@ class _StageFile:
 
 def tags(repo: Repo, *models: str) -> list[Tag]:
     """The annotated tags of commits, in order of name; of *models* alone, where some are named: then few are read."""
-    patterns = [pattern for model in models for pattern in refs.model_tags(model)]
-    if models and not patterns:
-        return []
     with repo.reader() as reader:
-        found = tags_at(reader, repo.refs(*(patterns or (_TAGS,))))
-        return [tag for _, tag in found if tag]
+        return [tag for _, tag in tags_at(reader, _of(repo, {*models}) if models else repo.refs(_TAGS)) if tag]
+
+
+def _of(repo: Repo, models: Collection[str]) -> dict[str, str]:
+    """The tags of *models*, each with its object; git compares each ref with each pattern."""
+    if len(models) > _MANY:
+        return {ref: oid for ref, oid in repo.refs(_TAGS).items() if model_of(ref) in models}
+    patterns = [pattern for model in models for pattern in refs.model_tags(model)]
+    return repo.refs(*patterns) if patterns else {}
 
 
 def tags_at(reader: Reader, listed: Mapping[str, str]) -> Iterator[tuple[str, Tag | None]]:

@@ -12,7 +12,7 @@ from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.wiring import forge, on_github
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.forge.github.forge import GitHubForge
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlgit.registry.automation.events import Event
     from mlgit.registry.automation.file import AutomationsFile, Command, Follower
     from mlgit.registry.automation.running import Delivery, Registry
+    from mlgit.registry.ledger import Ledger
     from mlgit.registry.propose import Plan
     from mlgit.store.place import Place
 
@@ -53,11 +54,9 @@ def automate(
     from mlgit.registry.automation.state import State
 
     said = file(place, base=base)
-    known = registry(place, base=base)
-    ledgers = {ledger.model: ledger for ledger in known.ledgers}
     own = _own(place)
     hands = acting.Hands(
-        environ=os.environ, serves=lambda model, stage: ledgers[model].stages.get(stage),
+        environ=os.environ, serves=partial(_serves, place),
         dispatch=partial(_dispatched, place), run=partial(_ran, place, _commit(place, base)),
     )  # fmt: skip
 
@@ -65,7 +64,8 @@ def automate(
         return acting.act(hands, one, event) if isinstance(one, Automation) else own[one.name][1](event)
 
     followers = [*(follower for follower, _ in own.values()), *said.automations]
-    return running.run(State(repo=place.repo, remote=remote), followers, known, act, now=time.time(), since=since)
+    look = partial(registry, place, base=base)
+    return running.run(State(repo=place.repo, remote=remote), followers, look, act, now=time.time(), since=since)
 
 
 def _commit(place: Place, base: str | None) -> str:
@@ -86,9 +86,12 @@ def follow(
     return automate(place, base=base, remote=remote, since=since)
 
 
-def registry(place: Place, *, base: str | None = None) -> Registry:
-    """The registry as the tags and the branch of promotions have it now."""
-    from mlgit.registry import ledger
+def registry(place: Place, since: float | None = None, *, base: str | None = None) -> Registry:
+    """The registry as the tags and the branch of promotions have it now.
+
+    *since*: of the models of which no tag is of that moment, or of a later one, the tags are not read.
+    """
+    from mlgit.registry import catalogue
     from mlgit.registry.automation.running import Registry
     from mlgit.store import registry as store
 
@@ -99,7 +102,23 @@ def registry(place: Place, *, base: str | None = None) -> Registry:
         return Registry(ledgers=(), stages=())
     with repo.reader() as reader:
         stages = store.stage_files(reader, commit)
-    return Registry(ledgers=tuple(ledger.read(store.tags(repo)).values()), stages=tuple(stages.values()))
+    models = None if since is None else catalogue.moved(repo, since)
+    return Registry(ledgers=tuple(_ledgers(place, models).values()), stages=tuple(stages.values()))
+
+
+def _serves(place: Place, model: str, stage: str) -> str | None:
+    known = _ledgers(place, [model]).get(model)
+    return known.stages.get(stage) if known else None
+
+
+def _ledgers(place: Place, models: Sequence[str] | None) -> dict[str, Ledger]:
+    """What the tags say of *models*, or (None) of all there are, by name."""
+    from mlgit.registry import ledger
+    from mlgit.store import registry as store
+
+    if models is None:
+        return ledger.read(store.tags(place.repo))
+    return ledger.read(store.tags(place.repo, *models)) if models else {}
 
 
 def _own(place: Place) -> dict[str, tuple[Follower, _Act]]:

@@ -165,6 +165,8 @@ def test_models_are_listed_by_what_happened_last_without_those_that_have_no_vers
     assert catalogue.newest(two, skip=1, limit=1) == (2, ["ranking"])
     assert [model.name for model in catalogue.every(two, "net")] == ["net"]
     assert catalogue.every(two, "none") == []
+    assert catalogue.moved(two, 300) == ["empty", "net"]
+    assert catalogue.moved(two, 501) == []
 
 
 def test_only_the_models_of_which_a_tag_moved_are_read_again(two: Repo, monkeypatch: pytest.MonkeyPatch):

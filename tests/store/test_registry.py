@@ -98,7 +98,11 @@ def test_only_annotated_tags_of_commits_count(repo: Repo):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_tags_of_one_model_are_those_that_bear_its_name_and_no_others(repo: Repo, packed: bool):
+@pytest.mark.parametrize("many", [store._MANY, 0])
+def test_the_tags_of_one_model_are_those_that_bear_its_name_and_no_others(
+    repo: Repo, packed: bool, many: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(store, "_MANY", many)
     head = repo.resolve("HEAD")
     assert head
     names = ["net@v1.0.0", "net#prod#1", "net#eu/prod#2", "net@v1.0.0!#3", "net@deprecated", "net2@v1.0.0", "v1.0.0",

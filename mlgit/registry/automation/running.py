@@ -55,13 +55,16 @@ class Registry:
 
 
 def run(
-    state: State, followers: Sequence[Follower], registry: Registry, act: Act, *, now: float, since: float | None = None
+    state: State, followers: Sequence[Follower], look: Callable[[float], Registry], act: Act, *, now: float,
+    since: float | None = None,
 ) -> list[Delivery]:  # fmt: skip
     """Do what is due, oldest first; what fails is tried again by a later run. Raises `GitError` where *state* is gone.
 
-    A follower that was never seen begins now, or at *since*, and follows on nothing that happened before.
+    *look* tells of the registry, at least of models of which a tag is of the moment it is given, or later. A follower
+    that was never seen begins now, or at *since*, and follows on nothing that happened before.
     """
     known, begins = state.read(), float(int(now if since is None else since))
+    registry = look(min([begins, *(known[one.name].begun for one in followers if one.name in known)]))
     found = []
     for one in followers:
         memory = known.get(one.name) or state.change(one.name, lambda there: there or Memory(begun=begins))

@@ -58,7 +58,7 @@ class Told:
 
 
 def run(state: State, told: Told, known: Registry, *, now: float, one: Automation = TELL) -> list[Delivery]:
-    return running.run(state, [one], known, told, now=now)
+    return running.run(state, [one], lambda _: known, told, now=now)
 
 
 def test_what_happened_before_an_automation_was_there_is_none_of_its_business_and_what_follows_comes_once(repo: Repo):
@@ -105,7 +105,7 @@ def test_what_was_begun_by_who_died_is_done_by_another_an_hour_later(repo: Repo)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        running.run(state, [TELL], registry(repo), dies, now=NOW + 5)
+        running.run(state, [TELL], lambda _: registry(repo), dies, now=NOW + 5)
 
     assert run(state, told, registry(repo), now=NOW + 10) == []
     (done,) = run(state, told, registry(repo), now=NOW + 4_000)
@@ -129,7 +129,7 @@ def test_of_two_machines_that_see_an_event_one_does_it(repo: Repo, tmp_path: Pat
         assert run(two, told, known, now=NOW + 5) == []  # while the first is at it
         return told(follower, event)
 
-    (done,) = running.run(one, [TELL], known, meets, now=NOW + 5)
+    (done,) = running.run(one, [TELL], lambda _: known, meets, now=NOW + 5)
 
     assert done.done.how is How.DONE
     assert run(two, told, known, now=NOW + 6) == []
