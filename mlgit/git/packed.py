@@ -18,6 +18,7 @@ from mlgit.git.objects import Reader
 from mlgit.git.refs import is_plain
 
 _FEW = 20
+_BRANCHES = ("refs/heads/", "refs/remotes/")
 _A_FILE = 100_000
 """Bytes of packed refs that are read and written as quickly as one ref becomes a file."""
 _HEAD = b"# pack-refs with: peeled fully-peeled sorted \n"
@@ -31,7 +32,7 @@ def create(folder: Path, common_dir: Path, new: Mapping[str, str]) -> bool:
     packed = common_dir / "packed-refs"
     if len(new) < _FEW or _size(packed) > len(new) * _A_FILE or packed.is_symlink():
         return False
-    if not all(ref.startswith("refs/heads/") and is_plain(ref) for ref in new):
+    if not all(ref.startswith(_BRANCHES) and is_plain(ref) for ref in new):
         return False
     with Reader(folder) as reader:
         if any(kind != "commit" for kind in reader.kinds(new.values())):

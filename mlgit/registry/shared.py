@@ -44,13 +44,15 @@ def bring_runs(remote: Remote, run: Run) -> None:
     branches = {
         f"refs/remotes/{remote.name}/{refs.branch(ref)}": oid for ref, oid in there.items() if ref.startswith(refs.RUNS)
     }
-    moves = [Move(ref, here.get(ref), oid) for ref, oid in (months | branches).items() if here.get(ref) != oid]
-    bring_commits(remote, [move.new for move in moves if move.new])
+    moves = [Move(ref, here.get(ref), oid) for ref, oid in branches.items() if here.get(ref) != oid]
+    bring_commits(remote, [move.new for move in moves if move.new] + [*months.values()])
     with repo.reader() as reader:
         folded = [tip for month in months.values() for tip in archive.listing(reader, month).values()]
         lacking = [tip for tip, kind in zip(folded, reader.kinds(folded), strict=True) if kind is None]
     bring_commits(remote, lacking)
-    repo.move(moves, why=f"the runs of {remote.name}")
+    folds = [Move(ref, None, oid) for ref, oid in months.items()]
+    for some in filter(None, (moves, folds)):  # very many branches are quick, where they are alone
+        repo.move(some, why=f"the runs of {remote.name}")
 
 
 def bring_commits(remote: Remote, oids: Sequence[str], *, generations: int = 1) -> None:

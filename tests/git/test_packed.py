@@ -165,3 +165,12 @@ def test_few_are_made_one_by_one_where_very_many_are_packed(repo: Repo, monkeypa
     assert not create(repo, new(repo, "m"))
     move(repo, new(repo, "m"))
     assert len(repo.refs("refs/heads/exp/")) == 2 * COUNT
+
+
+def test_those_of_a_remote_are_made_at_once_too(repo: Repo):
+    there = {ref.replace("refs/heads/", "refs/remotes/origin/"): oid for ref, oid in new(repo).items()}
+
+    move(repo, there)
+
+    assert repo.refs("refs/remotes/") == there
+    assert not (repo.common_dir / "refs/remotes").exists()
