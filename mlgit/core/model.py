@@ -64,6 +64,8 @@ class Hold:
     why: str = ""
     instead: str = ""
     """The version that was taken back by what holds the stage; empty where it is only held."""
+    version: str = ""
+    """The one that took its place, and the only one that the hold lets come back past its gates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,8 @@ class Emergency:
     why: str
     since: str = ""
     """The moment, as ISO 8601 in UTC: it lets one promotion pass, and no later one."""
+    version: str = ""
+    """The version that it lets pass, and no other."""
 
 
 @dataclass(frozen=True, kw_only=True)

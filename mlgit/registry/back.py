@@ -42,10 +42,10 @@ def plan(
     number = None if to is None else ledger.version(to)
     if stands is None:
         raise NotFoundError(f"{stage} serves no {model} on {base}.", fix="mlgit model ls says what serves what")
-    if _has_come_back(known, stands) and number in (None, stands.version):
+    if stands.hold and stands.hold.version == stands.version and number in (None, stands.version):
         return stands
     chosen = _before(known, stands) if number is None else _named(known, stands, number)
-    wanted = Stage(model=model, stage=stage, version=chosen, hold=replace(hold, instead=stands.version))
+    wanted = Stage(model=model, stage=stage, version=chosen, hold=replace(hold, instead=stands.version, version=chosen))
     return propose.of(repo, wanted, base=base, sources=sources, at=at)
 
 
@@ -60,15 +60,6 @@ def again(repo: Repo, wanted: Stage, *, base: str, sources: Sources, at: str) ->
             fix="look at what is there, and do it again if that is still wrong",
         )
     return propose.of(repo, wanted, base=base, sources=sources, at=at)
-
-
-def _has_come_back(known: Ledger, stands: Stage) -> bool:
-    """Whether the stage serves what its hold came with: nobody has moved it by hand since."""
-    if not stands.hold or not stands.hold.instead:
-        return False
-    moves = ((one.version, decision.of_message(one.tag.message)) for one in known.history if one.stage == stands.stage)
-    brought = next((version for version, made in moves if made and made.hold == stands.hold), stands.version)
-    return brought == stands.version
 
 
 def _named(known: Ledger, stands: Stage, number: str) -> str:

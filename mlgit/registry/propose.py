@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlgit.core import refs
 from mlgit.core.model import Emergency, Hold, ModelVersion, Stage
@@ -92,7 +92,9 @@ def plan(
     `NotFoundError` for what does not exist, `HeldError`, `UsageError` for what cannot be, `ConfigError` for a policy
     that cannot be read. A failing gate does not raise: it is in the verdicts.
     """
-    wanted = Stage(model=model, stage=stage, version=ledger.version(version), emergency=emergency)
+    number = ledger.version(version)
+    declared = replace(emergency, version=number) if emergency else None
+    wanted = Stage(model=model, stage=stage, version=number, emergency=declared)
     return of(repo, wanted, base=base, sources=sources, lift=lift, at=at)
 
 

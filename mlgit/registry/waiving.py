@@ -1,7 +1,7 @@
 """What lets a version past its stage's gates: an emergency, and the way back (pure).
 
 Both are marks in the stage's file, which come with a pull request and stay in the stage's tag for ever. A mark is good
-for one move: whoever changes the version beside an old one is asked by all gates.
+for one move of one version: whoever changes the version beside it is asked by all gates.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ def waiver(known: Ledger, wanted: Stage) -> Emergency | Hold | None:
     """What of *wanted* has its gates told instead of asked; None where they are asked."""
     moves = [event for event in known.history if event.stage == wanted.stage]
     used = [made for event in moves if (made := decision.of_message(event.tag.message))]
-    if wanted.emergency and wanted.emergency not in [made.emergency for made in used]:
-        return wanted.emergency
-    if wanted.hold and wanted.hold.instead and wanted.hold not in [made.hold for made in used]:
-        return wanted.hold if wanted.version in [event.version for event in moves] else None
+    declared, hold = wanted.emergency, wanted.hold
+    if declared and declared.version == wanted.version and declared not in [made.emergency for made in used]:
+        return declared
+    if hold and hold.version == wanted.version and hold.instead and hold not in [made.hold for made in used]:
+        return hold if wanted.version in [event.version for event in moves] else None
     return None
 
 

@@ -16,6 +16,7 @@ from mlgit.artifacts import log as artifacts
 from mlgit.core import refs
 from mlgit.core.model import ModelVersion
 from mlgit.core.run import Run
+from mlgit.errors import MlgitError
 from mlgit.forge.base import Forge, ReviewVerdict
 from mlgit.git.merge import merged_tree
 from mlgit.git.repo import Repo
@@ -283,3 +284,40 @@ def test_a_gate_over_seeds_is_asked_in_a_clone_that_holds_no_run(place: Place, a
     assert after.stdout.startswith("production serves digits v1.1.0"), after.stderr
     recorded = place.far.git("tag", "-l", "--format=%(contents)", "digits#production#*")
     assert "3 and 3 seeds" in recorded
+
+
+def test_a_rollback_on_github_is_settled_by_its_job_and_nothing_older_is_merged_over_it(place: Place):
+    place.merge(place.propose(0.95))
+    place.merge(place.propose(0.96))
+    older = place.propose(0.97)
+    place.here.git("pull", "-q", "--tags", "origin", "main")
+
+    place.mlgit("rollback", "digits", "production", "--reason", "it burns", cwd=place.here.folder)
+    number = max(place.there.pulls)
+    before = place.gates(number)
+    after = place.merge(number)
+
+    assert before.stdout == "production would serve digits v1.0.0.\n"
+    assert place.says(number) == ["success"]
+    assert after.stdout.startswith("production serves digits v1.0.0 again (tag digits#production#3)")
+    made = decision.of_message(place.far.git("cat-file", "tag", refs.stage_tag("digits", "production", 3)))
+    assert made
+    assert made.hold
+    assert (made.hold.why, made.hold.instead, made.origin.pull) == ("it burns", "v1.1.0", number)
+    with pytest.raises(MlgitError):
+        place.forge.merge(older)
+    assert place.job("settle", "main", {}).stdout == "Every stage serves what its file says.\n"
+
+
+def test_an_emergency_on_github_passes_its_job_and_is_said_on_the_pull_request_after_it(place: Place):
+    place.register(0.5)
+    words = "promote", "digits@v1.0.0", "production", "--emergency", "--reason", "nothing is up"
+    place.mlgit(*words, cwd=place.here.folder)
+
+    before = place.gates(1)
+    after = place.merge(1)
+
+    told = [one.description for one in place.forge.statuses(place.there.pulls[1]["sha"])]
+    assert (before.returncode, after.returncode) == (0, 0)
+    assert all("EMERGENCY" in one and "accuracy ≥ 0.9" in one for one in told)
+    assert "EMERGENCY: production serves digits v1.0.0" in after.stdout
