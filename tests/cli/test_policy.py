@@ -111,6 +111,16 @@ def test_a_policy_is_begun_and_then_left_alone(inside: Repo, mlgit: Mlgit):
     assert "can be read" in mlgit("policy", "check").stdout
 
 
+def test_without_a_policy_any_stage_takes_any_version(inside: Repo, trained, mlgit: Mlgit):
+    trained("good", 0.95)
+    mlgit("model", "register", "good")
+
+    told = mlgit("policy", "explain", "digits@v1.0.0", "production").stdout.splitlines()
+
+    assert told[0].startswith("main has no registry/policy.yaml: any stage takes any version.")
+    assert told[1] == "production: takes any version"
+
+
 def test_what_a_stage_asks_is_said_in_words_and_of_a_version_what_it_lacks(inside: Repo, trained, mlgit: Mlgit):
     trained("good", 0.95)
     mlgit("model", "register", "good")

@@ -9,7 +9,7 @@ import click
 from mlgit import wiring
 from mlgit.cli import output
 from mlgit.cli.choose import MODEL, SERVING
-from mlgit.errors import NotFoundError, UsageError
+from mlgit.errors import UsageError
 from mlgit.wiring import promoting
 
 if TYPE_CHECKING:
@@ -41,53 +41,51 @@ def command(version: str, stage: str | None, runs: bool, base: str | None, as_js
     name = store.base_name(place.repo, base)
     policy = _policy(place, name)
     model, at, number = version.partition("@")
+    known = policy.stages(model) if policy else []
     if at and not stage:
-        fix = f"mlgit policy explain {version} {next(iter(policy.stages(model)), 'STAGE')}"
+        fix = f"mlgit policy explain {version} {next(iter(known), 'STAGE')}"
         raise UsageError("Which stage would take it is not said.", fix=fix)
     if at and stage:
         plan = promoting.promotion(place, model, number, stage, base=base, only_looks=not runs)
         answers = {stage: list(plan.verdicts)}
     else:
-        stages = [stage] if stage else policy.stages(model)
-        answers = {one: _asked(policy, model, one) for one in stages}
+        answers = {one: _asked(policy, model, one) for one in ([stage] if stage else known)}
     if as_json:
         output.as_json({
             "model": model, "version": number or None, "base": name,
             "stages": {one: [_plain(verdict, judged=bool(at)) for verdict in found] for one, found in answers.items()},
         })  # fmt: skip
         return
-    if not answers:
+    if policy is None:
+        output.say(f"{name} has no {store.POLICY}: any stage takes any version. Next: mlgit policy init")
+    elif not answers:
         output.say(f"{policy.source} lists no stage for {model}.")
     for one, found in answers.items():
         _say(policy, model, one, found, judged=bool(at))
 
 
-def _policy(place: Place, base: str) -> Policy:
-    """The policy of *base*. Raises `NotFoundError` where there is none."""
+def _policy(place: Place, base: str) -> Policy | None:
+    """The policy of *base*; None where there is none."""
     from mlgit.registry import propose
     from mlgit.store import registry as store
 
     with place.repo.reader() as reader:
-        found = propose.policy_at(reader, store.base_commit(place.repo, base))
-    if found is None:
-        fix = "mlgit policy init writes one, to be committed there"
-        raise NotFoundError(f"{base} has no {store.POLICY}: any stage takes any version.", fix=fix)
-    return found
+        return propose.policy_at(reader, store.base_commit(place.repo, base))
 
 
-def _asked(policy: Policy, model: str, stage: str) -> list[Verdict]:
+def _asked(policy: Policy | None, model: str, stage: str) -> list[Verdict]:
     """What *stage* asks: its gates, with nothing shown to them."""
     from mlgit.core.model import ModelVersion
-    from mlgit.registry.policy import judging
+    from mlgit.registry.policy import file, judging
     from mlgit.registry.policy.evidence import Evidence
 
     nothing = ModelVersion(model=model, version="", project="", run="", commit="", artifact="", hash="")
-    return judging.judge(policy.gates(model, stage), Evidence(stage=stage, candidate=nothing))
+    return judging.judge(file.gates_of(policy, model, stage), Evidence(stage=stage, candidate=nothing))
 
 
-def _say(policy: Policy, model: str, stage: str, found: list[Verdict], *, judged: bool) -> None:
-    where = ", ".join(rule.where for rule in policy.asked(model, stage))
-    output.say(f"{stage} ({where})" + ("" if found else ": takes any version"))
+def _say(policy: Policy | None, model: str, stage: str, found: list[Verdict], *, judged: bool) -> None:
+    where = ", ".join(rule.where for rule in policy.asked(model, stage)) if policy else ""
+    output.say(stage + (f" ({where})" if where else "") + ("" if found else ": takes any version"))
     for verdict in found:
         if not judged:
             output.say(f"  {verdict.gate}  ({verdict.where})")
