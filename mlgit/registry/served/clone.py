@@ -55,6 +55,8 @@ class Clone:
     def alone(self) -> Iterator[None]:
         """For one process at a time, which may fetch."""
         with locks.alone(self.repo.own / "lock"):
+            for left in (*self.repo.git_dir.glob("*.lock"), *(self.repo.git_dir / "refs").rglob("*.lock")):
+                left.unlink(missing_ok=True)  # of a git that was killed: no other is here
             yield
 
     def refs(self, *patterns: str, to: Mapping[str, str] = MappingProxyType({}), without: str = "tree:0") -> None:

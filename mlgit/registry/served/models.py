@@ -22,7 +22,7 @@ from mlgit.dvc import workshop
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.registry import deliver, ledger, shelf, vouching
-from mlgit.registry.served import clone, finding, paged
+from mlgit.registry.served import clone, finding, paged, signers, stamps
 from mlgit.registry.served.finding import Found
 from mlgit.registry.vouching import Checked
 from mlgit.store import place as places
@@ -124,7 +124,7 @@ def brought(
     there = clone.of(address)
     found = finding.find(there, name, base=base, offline=offline, anew=verify)
     usual = there.repo.folder / "served" / f"{found.version.model}-{found.version.version}"
-    made = _brought(there.repo, found, into(found.version, usual), verify=verify)
+    made = _brought(there.repo, found, into(found.version, usual), verify=verify, usual=usual)
     told = [] if offline or not found.away else [_out_of_reach(there.name, made, there.asked)]
     if found.unsettled:
         told.append(
@@ -157,7 +157,7 @@ def _of_page(
     others = [seen.version for seen in paged.seen(repo) if seen.version]
     made = _brought(
         repo, Found(version=version, stage=read.page.stage, away=read.away), into(version, usual), verify=False,
-        others=others,
+        others=others, usual=usual,
     )  # fmt: skip
     made = replace(made, deprecated=read.page.deprecated)
     return made, [] if offline or not read.away else [_out_of_reach(read.name, made, read.asked)]
@@ -197,25 +197,21 @@ def _of_folder(
 
 
 def _brought(
-    repo: Repo, found: Found, folder: Path, *, verify: bool, others: Sequence[ModelVersion] = ()
+    repo: Repo, found: Found, folder: Path, *, verify: bool, others: Sequence[ModelVersion] = (),
+    usual: Path | None = None,
 ) -> Model:  # fmt: skip
-    version = found.version
-    try:
-        path = deliver.deliver(repo, version, folder, run=found.run)
-    except UsageError:
-        if not (old := _older(repo, version, folder, others)):
-            raise
-        with workshop.beside(old) as shop:
-            old.rename(shop / workshop.OLD)
-            try:
-                path = deliver.deliver(repo, version, folder, run=found.run)
-            except BaseException:
-                (shop / workshop.OLD).rename(old)
-                raise
-    said = shelf.deprecated(repo, version)
-    checked = vouching.vouched(repo, version, path, found.base)
-    if verify and (refused := vouching.refusal(version, checked, asked=True)):
+    """*usual*: the cache's own folder for it, in which what was verified is not read again."""
+    version, path = found.version, deliver.place_of(found.version, folder)
+    checked = stamps.known(repo, version, path, found.base) if folder == usual and not verify else None
+    if checked is None:
+        _put(repo, found, folder, others)
+        checked = vouching.vouched(repo, version, path, found.base)
+        if folder == usual:
+            stamps.keep(repo, version, path, found.base, checked)
+    wanted = signers.asked(repo, found.base, version.model, found.stage) if found.stage else []
+    if refused := signers.refusal(version, checked, [*wanted, *([()] if verify else [])]):
         raise refused
+    said = shelf.deprecated(repo, version)
     return Model(
         name=version.model, version=version.version, path=path, stage=found.stage, digest=version.hash,
         sha256=version.sha256, size=version.size, run=version.run, commit=version.commit,
@@ -223,6 +219,23 @@ def _brought(
         card=version.card, signatures=tuple(checked), away=found.away, unsettled=found.unsettled,
         deprecated=str(said) if said else "",
     )  # fmt: skip
+
+
+def _put(repo: Repo, found: Found, folder: Path, others: Sequence[ModelVersion]) -> None:
+    """Have the version that was *found* in *folder*, in the place of another one of the same model."""
+    version = found.version
+    try:
+        deliver.deliver(repo, version, folder, run=found.run)
+    except UsageError:
+        if not (old := _older(repo, version, folder, others)):
+            raise
+        with workshop.beside(old) as shop:
+            old.rename(shop / workshop.OLD)
+            try:
+                deliver.deliver(repo, version, folder, run=found.run)
+            except BaseException:
+                (shop / workshop.OLD).rename(old)
+                raise
 
 
 def _older(repo: Repo, version: ModelVersion, folder: Path, known: Sequence[ModelVersion]) -> Path | None:

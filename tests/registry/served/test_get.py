@@ -15,6 +15,7 @@ import pytest
 import mlgit
 from mlgit.core import refs
 from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
+from mlgit.formats import loading
 from mlgit.git.repo import Move
 from mlgit.registry import aliasing, deprecating, filing
 from mlgit.registry.served import clone
@@ -315,3 +316,45 @@ def test_its_names_are_a_module_s(outside: Path):
     )
 
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "True\n"
+
+
+def test_who_polls_does_not_read_the_bytes_again_until_they_change(
+    team: Team, outside: Path, monkeypatch: pytest.MonkeyPatch
+):
+    team.promote(team.train("good"))
+    first = mlgit.models.get("churn@production", repo=team.url)
+    read: list[object] = []
+    real = loading.differing
+    monkeypatch.setattr(loading, "differing", lambda *args: read.append(args) or real(*args))
+
+    assert mlgit.models.get("churn@production", repo=team.url) == first
+    assert read == []
+    weights = first.path / "weights"
+    weights.chmod(0o644)
+    weights.write_text("weights of evil")
+    with pytest.raises(UsageError, match="is there already, with something else in it"):
+        mlgit.models.get("churn@production", repo=team.url)
+
+
+def test_a_git_that_was_killed_in_the_cache_holds_nobody_up(team: Team, outside: Path):
+    team.promote(team.train("good"))
+    mlgit.models.get("churn@production", repo=team.url)
+    git_dir = clone.of(team.url).repo.git_dir
+    for left in ("shallow.lock", "packed-refs.lock", "refs/remotes/origin/main.lock"):
+        (git_dir / left).write_text("")
+    team.promote(team.train("better"))
+
+    assert mlgit.models.get("churn@production", repo=team.url).version == "v1.1.0"
+
+
+def test_a_signature_that_the_stage_asks_for_is_asked_for_of_who_takes_the_model_up(team: Team, outside: Path):
+    made = team.train("good")
+    team.promote(made)
+    policy = "stages:\n  production:\n    gates:\n      - signed: true\n"
+    team.repo.git("reset", "-q", "--hard", team.repo.commit("HEAD", {store.POLICY: policy.encode()}, "signatures"))
+    team.publish()
+
+    with pytest.raises(MlgitError, match=r"churn v1\.0\.0 is not signed"):
+        mlgit.models.get("churn@production", repo=team.url)
+
+    assert mlgit.models.get("churn@v1.0.0", repo=team.url).version == "v1.0.0"  # no stage is asked for
