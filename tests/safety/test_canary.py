@@ -66,7 +66,7 @@ WORDS: dict[str, Sequence[str]] = {
     "env freeze": ("--json",),  # without it, uv asks an index
     "export": ("--files", "--artifacts", "--history", "--to", "../out.zip"),
     "fsck": ("--repair",),
-    "freeze": ("--direct",),
+    "freeze": (),
     "gc": ("--dry-run",),
     "group": ("evil", "some"),
     "hold": ("p", "staging"),
@@ -142,7 +142,7 @@ WORDS: dict[str, Sequence[str]] = {
     "sweep stop": ("latest",),
     "sync": (),
     "tag": ("evil", "+x"),
-    "unfreeze": ("--direct",),
+    "unfreeze": (),
     "watch": ("--once",),
 }
 # These may end before they look into anything.
@@ -178,6 +178,7 @@ REFUSES = {
         "no sweep was run",
     ),
     "unarchive": "no run is archived",
+    "unfreeze": "nothing is frozen before that is merged",
 }
 
 
