@@ -79,6 +79,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "hold": "Keep a stage from being moved by itself.",
         "freeze": "Let stages stand still for a while.",
         "unfreeze": "Let them move again.",
+        "registry": "Audit the registry, and find what drifted.",
     },
     "Help": {
         "login": "Who you are on GitHub, and what your token can do.",

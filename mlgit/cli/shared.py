@@ -21,7 +21,7 @@ _WORDS = {
 """What some kinds are called, one and many."""
 _KINDS = {refs.RUNS: "run", "refs/tags/": "model tag", refs.SWEEPS: "sweep", refs.ARCHIVE: "archived month",
           refs.ARTIFACTS: "ledger", refs.SIGNATURES: "signature",
-          refs.JOBS: "list of jobs"}  # fmt: skip
+          refs.JOBS: "list of jobs", refs.OBSERVED: "observed target"}  # fmt: skip
 _MOST = 5
 """Runs that are named one by one."""
 
@@ -63,7 +63,7 @@ def notes(outcome: Outcome, name: str) -> Iterator[str]:
     if tags:
         names = ", ".join(map(short, tags[:_MOST]))
         anew = any("@" in tag for tag in tags)  # a version; a stage's tag follows its file
-        then = "mlgit model register RUN gives yours another number" if anew else "mlgit model settle"
+        then = "mlgit model register RUN gives yours another number" if anew else "mlgit registry reconcile"
         yield f"{name} has another {names}; it stays. To fix: git fetch --tags --force, then {then}"
     for ref, why in outcome.stuck.items():
         if ref not in tags:

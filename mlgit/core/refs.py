@@ -22,6 +22,7 @@ CLAIMS = "refs/mlgit/claims/"
 ARTIFACTS = "refs/mlgit/artifacts/"
 SIGNATURES = "refs/mlgit/signatures/"
 JOBS = "refs/mlgit/jobs/"
+OBSERVED = "refs/mlgit/observed/"
 ASSETS = "refs/heads/mlgit-assets"
 
 _COMPONENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
@@ -126,6 +127,11 @@ def _percent(some: bytes) -> str:
 def jobs(project: str) -> str:
     """The ref of the list of a project's jobs, `refs/mlgit/jobs/<project>`. Raises `UsageError`."""
     return f"{JOBS}{component(project, 'project')}"
+
+
+def observed(target: str) -> str:
+    """The ref of what a target has told that it runs, `refs/mlgit/observed/<target>`. Raises `UsageError`."""
+    return f"{OBSERVED}{component(target, 'target')}"
 
 
 def of_ledger(ref: str) -> tuple[str, str] | None:

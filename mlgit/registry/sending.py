@@ -45,7 +45,7 @@ def settled(remote: Remote, base: str, act: Callable[[str | None], list[Settled]
             return found
     raise RefMovedError(
         f"The tags of {', '.join(sorted({one.model for one in found}))} keep moving on {remote.name}.",
-        fix="`mlgit model settle` later: what is merged stays merged",
+        fix="`mlgit registry reconcile` later: what is merged stays merged",
     )
 
 
@@ -66,7 +66,7 @@ def _give_way(remote: Remote, models: Collection[str]) -> None:
         raise RefMovedError(
             f"{remote.name} has another tag {strange[0]} than this clone.",
             why="The one here was not made by a merge.",
-            fix=f"git tag -d '{strange[0]}' here, or there, whichever is wrong; then mlgit model settle",
+            fix=f"git tag -d '{strange[0]}' here, or there, whichever is wrong; then mlgit registry reconcile",
         )
     shared.bring_commits(remote, [move.new for move in moves if move.new])
     repo.move(moves, why=f"{remote.name} was quicker")

@@ -293,7 +293,7 @@ def _tagged(repo: Repo, judged: Settled, commit: str, asked: Asked | None, *, no
     if isinstance(judged.refusal, GateFailedError):
         fix = "revert the merge, or promote a version that passes"
         if not is_refused(judged):
-            fix = "mlgit model settle asks again: once it can be asked, the stage moves"
+            fix = "mlgit registry reconcile asks again: once it can be asked, the stage moves"
         return replace(judged, refusal=GateFailedError(judged.refusal.what, why=judged.refusal.why, fix=fix))
     if judged.refusal or judged.tag:
         return judged

@@ -20,7 +20,7 @@ from mlgit.git import erase, process
 from mlgit.git.objects import Reader, parse_tree
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
-from mlgit.store import archive, files, jobs, ledgers, records, recover, result, runs
+from mlgit.store import archive, files, jobs, ledgers, observed, records, recover, result, runs
 
 _AT_ONCE = 200
 """Runs whose files are asked for together."""
@@ -74,6 +74,7 @@ def everything(repo: Repo, done: Callable[[int], None] = lambda _: None) -> Iter
         yield Finding(where=ref, what=_STILL_HERE, fix=f"mlgit purge {ref.rpartition('/')[2]}")
     yield from _ledgers(repo)
     yield from _jobs(repo)
+    yield from _observed(repo)
     yield from _records(repo, _places(repo), done)
 
 
@@ -90,6 +91,14 @@ def _jobs(repo: Repo) -> Iterator[Finding]:
     with repo.reader() as reader:
         for ref, tip in repo.refs(refs.JOBS).items():
             for what in jobs.damage(reader, tip):
+                yield Finding(where=ref, what=what, fix=f"git log {ref} tells who wrote it")
+
+
+def _observed(repo: Repo) -> Iterator[Finding]:
+    """Whether what targets told that they run reads."""
+    with repo.reader() as reader:
+        for ref, tip in repo.refs(refs.OBSERVED).items():
+            for what in observed.damage(reader, ref, tip):
                 yield Finding(where=ref, what=what, fix=f"git log {ref} tells who wrote it")
 
 

@@ -17,7 +17,7 @@ from mlgit.core.run import Run
 from mlgit.errors import NotFoundError
 from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move, Repo
-from mlgit.store import archive, jobs, live
+from mlgit.store import archive, jobs, live, observed
 from mlgit.store.joining import Joining, Parted, free_ref, is_near
 from mlgit.store.listings import goes_before
 from mlgit.store.months import Settled
@@ -25,7 +25,8 @@ from mlgit.store.numbering import Numbering, Overruled, Renumbered, Telling
 from mlgit.store.stands import Spellings, Stand, folders, is_hidden, moves, stands
 
 TAGS = "refs/tags/"
-COMMON = (refs.RUNS, refs.TRASH, refs.ARCHIVE, refs.SWEEPS, refs.ARTIFACTS, refs.SIGNATURES, refs.JOBS, TAGS)
+COMMON = (refs.RUNS, refs.TRASH, refs.ARCHIVE, refs.SWEEPS, refs.ARTIFACTS, refs.SIGNATURES, refs.JOBS,
+          refs.OBSERVED, TAGS)  # fmt: skip
 """Where it lies."""
 
 
@@ -152,7 +153,7 @@ class Plan:
         """Whether *ref* is no run, and still what a team has in common."""
         if ref.startswith(TAGS):
             return self._wish.is_shared(ref.removeprefix(TAGS))
-        return ref.startswith((refs.SWEEPS, refs.SIGNATURES, refs.JOBS))
+        return ref.startswith((refs.SWEEPS, refs.SIGNATURES, refs.JOBS, refs.OBSERVED))
 
     def _is_looked_at(self, name: str) -> bool:
         """Whether we have to have what the remote has of the run *name*."""
@@ -271,8 +272,8 @@ class Plan:
             if ref.startswith((TAGS, refs.SIGNATURES)):
                 self.stuck[ref] = "it says something else there"
                 return
-            is_list = ref.startswith(refs.JOBS)
-            tip = jobs.joined(self._repo, ours, theirs) if is_list else joined_sweep(self._repo, ours, theirs)
+            join = next((join for prefix, join in _JOINED.items() if ref.startswith(prefix)), joined_sweep)
+            tip = join(self._repo, ours, theirs)
         elif last == tip:
             return  # the other has let it go
         if self._wish.pulls and tip != ours:
@@ -288,3 +289,7 @@ def joined_sweep(repo: Repo, ours: str | None, theirs: str) -> str:
     if repo.is_ancestor(theirs, ours):
         return ours
     return repo.commit(theirs, {}, "sweep: started anew on two machines", parents=(ours, theirs))
+
+
+_JOINED: Mapping[str, Callable[[Repo, str, str], str]] = {refs.JOBS: jobs.joined, refs.OBSERVED: observed.joined}
+"""How what two machines have written becomes one."""

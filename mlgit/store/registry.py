@@ -25,6 +25,7 @@ TRAILER = "Mlgit-Version"
 _TAGS = "refs/tags/"
 _MANY = 200
 """Models from which on it is quicker to list all tags than to ask for theirs."""
+_PLAIN_STAGE = re.compile(rb"version: (v[0-9.]+)\n")
 _MODEL = re.compile(r"[^@#]+(?=[@#])")
 _TAGGER = re.compile(rb"^tagger (.*?) ?<[^>\n]*> (-?\d{1,18}) ", re.MULTILINE)
 _OF_COMMIT = re.compile(rb"object ([0-9a-f]+)\ntype commit\n")
@@ -232,7 +233,7 @@ def stage_files(
     files = _files_of_stages(reader, commit, models)
     for ((model, stage), oid), blob in zip(files.items(), reader.read_all(files.values()), strict=True):
         if oid not in said:
-            said[oid] = _stage(blob[2] if blob else b"", model, stage)
+            said[oid] = stage_of(blob[2] if blob else b"", model, stage)
         found[model, stage] = replace(said[oid], model=model, stage=stage)
     return found
 
@@ -268,10 +269,13 @@ def changed(reader: Reader, before: str, after: str) -> set[str]:
 def stage_at(reader: Reader, commit: str, model: str, stage: str) -> Stage | None:
     """What the file of *stage* at *commit* says; None where there is none. Raises `ConfigError`."""
     text = reader.blob(f"{commit}:{stage_path(model, stage)}")
-    return None if text is None else _stage(text, model, stage)
+    return None if text is None else stage_of(text, model, stage)
 
 
-def _stage(text: bytes, model: str, stage: str) -> Stage:
+def stage_of(text: bytes, model: str, stage: str) -> Stage:
+    """What *text*, the file of *stage*, says. Raises `ConfigError`."""
+    if plain := _PLAIN_STAGE.fullmatch(text):  # as nearly all are, of thousands: a tenth of the time
+        return Stage(model=model, stage=stage, version=plain[1].decode())
     said = load(text, _StageFile, source=stage_path(model, stage))
     return Stage(model=model, stage=stage, version=said.version, hold=said.hold, emergency=said.emergency)
 

@@ -104,7 +104,7 @@ def truths(expressions: Sequence[str], github: Mapping[str, Any]) -> list[bool]:
         (push("refs/heads/idea", "data"), {"report"}),
         (push("refs/heads/main", "data"), {"retrain"}),
         (push("refs/heads/main", MERGED, ("registry/digits/production.yaml",)), {"settle"}),
-        ({"event_name": "schedule", "ref": "refs/heads/main", "files": ()}, {"retrain"}),
+        ({"event_name": "schedule", "ref": "refs/heads/main", "files": ()}, {"retrain", "settle"}),
         (PULL, {"report"}),
     ],
 )

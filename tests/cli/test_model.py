@@ -127,15 +127,15 @@ def test_a_reverted_promotion_is_told_and_settled(inside: Repo, trained, mlgit: 
     late = mlgit("pr", "merge", "2")
     listed = mlgit("model", "ls")
     doctor = mlgit("doctor", check=False)
-    tried = json.loads(mlgit("model", "settle", "--dry-run", "--json").stdout)
-    settled = mlgit("model", "settle")
+    tried = json.loads(mlgit("registry", "reconcile", "--dry-run", "--json").stdout)
+    settled = mlgit("registry", "reconcile")
 
     assert "serves digits v1.1.0" not in late.stdout + late.stderr
-    assert "To fix: mlgit model settle" in listed.stderr
-    assert "stages\twarn\tfile and tag differ: production of digits\tmlgit model settle" in doctor.stdout
+    assert "To fix: mlgit registry reconcile" in listed.stderr
+    assert "stages\twarn\tfile and tag differ: production of digits\tmlgit registry reconcile" in doctor.stdout
     assert [(one["stage"], one["version"], one["tag"]) for one in tried] == [("production", "v1.0.0", None)]
     assert settled.stdout == "production serves digits v1.0.0 (tag digits#production#3).\n"
-    assert mlgit("model", "settle").stderr == "Every stage serves what its file says.\n"
+    assert mlgit("registry", "reconcile").stderr == "Every stage serves what its file says.\n"
     assert "stages\tok\t" in mlgit("doctor", check=False).stdout
 
 

@@ -19,7 +19,7 @@ COMMANDS = [
     "ls", "show last", "show last --json", "data ls", "data history net",
     "model register last --name digits", "model ls",
     "model show digits",
-    "promote digits@v1.0.0 production", "pr show 1", "report 1", "pr merge 1", "model settle",
+    "promote digits@v1.0.0 production", "pr show 1", "report 1", "pr merge 1", "registry reconcile",
     "model get digits@production -o brought", "model verify digits", "lineage digits@production", "data verify net:v0",
     "data checkout net:v0 again", "fsck", "doctor", "gc",
 ]  # fmt: skip

@@ -176,7 +176,7 @@ def test_a_forge_that_is_away_at_the_merge_moves_nothing_and_takes_nothing_back_
 
     assert found.refusal
     assert not settle.is_refused(found)
-    assert "mlgit model settle asks again" in str(found.refusal)
+    assert "mlgit registry reconcile asks again" in str(found.refusal)
     (again,) = settle.reconcile(repo, "main", sources=asks(repo, forge, after=True))
     assert again.tag == "digits#production#1"
 

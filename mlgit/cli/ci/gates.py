@@ -36,7 +36,7 @@ def command(as_json: bool) -> None:
         pull: Any = told["pull_request"] if isinstance(told, dict) else None
         head, into = str(pull["head"]["sha"]), str(pull["base"]["ref"])
     except (KeyError, TypeError):
-        fix = "mlgit model settle --dry-run asks about a branch"
+        fix = "mlgit registry reconcile --dry-run asks about a branch"
         raise UsageError("This job is about no pull request.", fix=fix) from None
     found, refused = settling.foresee(place, forge, remote, head=head, into=into)
     if refused:

@@ -24,7 +24,8 @@ def command(as_json: bool) -> None:
 
     Of a push it is what that push has changed, and the policy that stood before it is asked: no change lowers the gate
     that it goes through. Where a gate fails, the stage stays as it is, the pull request that takes the merge back is
-    opened, and the exit code is 4. Otherwise, as after a dispatch, all stages are looked at as mlgit model settle does.
+    opened, and the exit code is 4. Otherwise, as after a dispatch or by the clock, all stages are looked at, as
+    mlgit registry reconcile does.
 
     \b
     Examples:

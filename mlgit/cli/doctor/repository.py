@@ -125,7 +125,7 @@ def stages(repo: Repo) -> Iterator[Finding]:
         return
     if differ:
         says = f"file and tag differ: {', '.join(differ[:5])}"
-        yield Finding("stages", Health.WARN, says, "mlgit model settle")
+        yield Finding("stages", Health.WARN, says, "mlgit registry reconcile")
     elif files:
         yield Finding("stages", Health.OK, f"{len(files)}, each serves what its file says")
 

@@ -25,9 +25,6 @@ VERBS: dict[str, dict[str, str]] = {
         "sign": "Sign a version with a key, or through Sigstore.",
         "verify": "Check the bytes of a version, and who signed them.",
     },
-    "Stages": {
-        "settle": "Let every stage serve what its file says now.",
-    },
 }
 
 

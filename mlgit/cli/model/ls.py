@@ -64,7 +64,7 @@ def command(
     output.table(columns, rows, empty=empty)
     output.tell_rest(found.total - (page - 1) * (most or 0) - found.shown, "version" if model else "model", page)
     if any(stage.endswith(UNSETTLED) for line in lines for stage in line.stages):
-        output.note("A stage is unsettled where its file and its tag differ. To fix: mlgit model settle")
+        output.note("A stage is unsettled where its file and its tag differ. To fix: mlgit registry reconcile")
 
 
 def _found(

@@ -102,7 +102,7 @@ def _asked(address: str, tag: dict[str, str], before: bytes) -> tuple[dict[str, 
                 return tag, before
             if exc.code in (404, 410):
                 raise NotFoundError(
-                    f"There is no {_shown(address)}.", fix="mlgit model settle --pages makes pages"
+                    f"There is no {_shown(address)}.", fix="mlgit registry reconcile --pages makes pages"
                 ) from exc
             if exc.code < 500 and exc.code not in (408, 429):
                 why = f"{exc.code} {escape.line(str(exc.reason), 100)}"

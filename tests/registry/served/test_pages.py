@@ -246,12 +246,12 @@ def test_a_page_has_no_keys_and_no_branch(outside: Path):
 def test_settling_keeps_the_pages_of_who_has_them(team: Team, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(str(team.repo.work_tree))
     team.merge(team.train("good"))
-    mlgit("model", "settle")
+    mlgit("registry", "reconcile")
     assert page(team.repo) is None
-    mlgit("model", "settle", "--pages")
+    mlgit("registry", "reconcile", "--pages")
     assert page(team.repo)["version"] == "v1.0.0"
     team.merge(team.train("better"))
 
-    mlgit("model", "settle")
+    mlgit("registry", "reconcile")
 
     assert page(team.repo)["version"] == "v1.1.0"

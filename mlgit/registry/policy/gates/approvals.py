@@ -36,7 +36,7 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
     if why := seen.lacking.get(Need.REVIEWS):
         return Finding(
             gate=gate, outcome=Outcome.ERROR, observed=why, said=f"who approved it cannot be asked ({why})",
-            asks=gate, fix="mlgit model settle, once it can be",
+            asks=gate, fix="mlgit registry reconcile, once it can be",
         )  # fmt: skip
     pull = seen.reviewed
     if pull is None:

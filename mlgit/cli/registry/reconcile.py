@@ -1,4 +1,4 @@
-"""`mlgit model settle`: stages as their files say."""
+"""`mlgit registry reconcile`: stages as their files say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
-from mlgit.cli.model.shown import BASE, JSON
+from mlgit.cli.registry.options import BASE, JSON
 from mlgit.wiring import promoting
 
 
@@ -23,8 +23,8 @@ def command(base: str | None, dry_run: bool, pages: bool, as_json: bool) -> None
 
     \b
     Examples:
-      mlgit model settle --dry-run
-      mlgit model settle
+      mlgit registry reconcile --dry-run
+      mlgit registry reconcile
     """
     from mlgit.registry import settle as settling
 

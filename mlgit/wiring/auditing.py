@@ -1,0 +1,128 @@
+"""What the registry's history comes to, for the commands of `mlgit registry`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mlgit.core import refs
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.registry import ledger
+from mlgit.registry.audit import changes, drift, happened, standing
+from mlgit.registry.policy import freezes
+from mlgit.store import observed
+from mlgit.store import registry as store
+
+if TYPE_CHECKING:
+    from mlgit.core.compare import Goal
+    from mlgit.core.model import ModelVersion
+    from mlgit.registry.audit.drift import Standing
+    from mlgit.registry.audit.happened import Entry
+    from mlgit.registry.audit.standing import Live
+    from mlgit.registry.audit.verifying import Finding
+    from mlgit.store.observed import Observation
+    from mlgit.store.place import Place
+    from mlgit.store.registry import Tag
+
+
+def account(place: Place, *, base: str | None = None, model: str | None = None) -> list[Entry]:
+    """All that happened to *model*, or to all of the registry, oldest first. Raises `NotFoundError`."""
+    tags, commit = _tags(place, model), store.base_commit(place.repo, store.base_name(place.repo, base))
+    known = [one for name, one in ledger.read(tags).items() if model in (None, name)]
+    return happened.account(known, changes.of(place.repo, commit, model))
+
+
+def live_at(place: Place, moment: float, *, base: str | None = None, model: str | None = None) -> list[Live]:
+    """What every stage (of *model*) served at *moment*, in seconds since the epoch. Raises `NotFoundError`."""
+    tags, commit = _tags(place, model), store.base_commit(place.repo, store.base_name(place.repo, base))
+    found = standing.live(tags, changes.of(place.repo, commit, model), moment)
+    return [one for one in found if model in (None, one.entry.model)]
+
+
+def _tags(place: Place, model: str | None) -> list[Tag]:
+    found = store.tags(place.repo) if model is None else store.tags(place.repo, model)
+    if model is not None and not found:
+        raise NotFoundError(f"There is no model {model[:120]!r}.", fix="mlgit model ls lists the models")
+    return found
+
+
+def verify(
+    place: Place, *, base: str | None = None, model: str | None = None, content: bool = False
+) -> tuple[list[Finding], int]:
+    """(what there is to say of the live stages of *model*, or of all, how many were looked at).
+
+    *content*: every byte of what is live and every signature is checked too.
+    """
+    from mlgit.registry.audit import verifying
+
+    name = store.base_name(place.repo, base)
+    ways = verifying.Ways(
+        now=time.time(), goals=_goals(place), content=_content(place, name) if content else None
+    )  # fmt: skip
+    return verifying.verify(place.repo, name, ways, model)
+
+
+def _goals(place: Place) -> Callable[[str], Mapping[str, Goal]]:
+    from mlgit.ci import code
+
+    @cache
+    def at(commit: str) -> Mapping[str, Goal]:
+        return code.of(place, commit).settings(place).goals
+
+    return at
+
+
+def _content(place: Place, base: str) -> Callable[[ModelVersion], None]:
+    from mlgit.registry import vouching
+    from mlgit.registry.trusting import trusted
+
+    trust = trusted(place.repo, base)
+
+    def check(version: ModelVersion) -> None:
+        if refused := vouching.refusal(version, vouching.verify(place.repo, version, trust), asked=False):
+            raise refused
+
+    return check
+
+
+def observe(
+    place: Place, target: str, model: str, stage: str, *, digests: tuple[str, ...], versions: tuple[str, ...], by: str
+) -> Observation:  # fmt: skip
+    """Keep that *target* runs the models of *digests* and *versions* as *stage* of *model*; what is kept.
+
+    Raises `UsageError`, `NotFoundError` for a version that does not exist.
+    """
+    from mlgit.registry.registering import record_of
+
+    ledger.name(model, "model")
+    ledger.name(stage, "stage")
+    refs.observed(target)
+    known = ledger.of(_tags(place, model), model)
+    found = [observed.digest(text) for text in digests]
+    found += [observed.digest(record_of(known, ledger.version(text)).hash) for text in versions]
+    if not found:
+        raise UsageError(f"What {target} runs is not said.", fix="--digest SHA256, or --version V")
+    seen = observed.Observation(
+        target=target, model=model, stage=stage, digests=tuple(dict.fromkeys(found)), seen=round(time.time(), 3), by=by
+    )
+    observed.record(place.repo, seen)
+    return seen
+
+
+def standings(
+    place: Place, *, base: str | None = None, model: str | None = None, max_age: float | None = None
+) -> list[Standing]:
+    """How each stage (of *model*) stands. Raises `ConfigError` where the registry cannot be read."""
+    repo = place.repo
+    tags, commit = _tags(place, model), store.base_commit(repo, store.base_name(repo, base))
+    with repo.reader() as reader:
+        files = store.stage_files(reader, commit)
+        frozen = freezes.read(reader.blob(f"{commit}:{freezes.SOURCE}"))
+    desired = drift.Desired(files=files, ledgers=ledger.read(tags), freezes=frozen)
+    if model is not None:
+        mine = {where: stage for where, stage in files.items() if where[0] == model}
+        desired = drift.Desired(files=mine, ledgers={model: ledger.of(tags, model)}, freezes=frozen)
+    seen = [one for one in observed.known(repo) if model in (None, one.model)]
+    return drift.standings(desired, seen, now=time.time(), max_age=max_age)
