@@ -10,15 +10,17 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 MOMENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "subprocess.Popen")
 """Python's names for what such a process does with files, and for the git processes that it starts."""
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2): whose parent dies becomes our child
 
 
 def dies_at(moment: int, act: Callable[..., object], *args: object) -> bool:
-    """Let a child *act*, and kill it at so many file operations and processes; False where it was done before.
+    """Let a child *act*, and kill it at so many changes of files and processes; False where it was done before.
 
     When this returns, what it had started has ended too: git lets go of its locks as it finds nobody at its ear.
     """
@@ -27,9 +29,10 @@ def dies_at(moment: int, act: Callable[..., object], *args: object) -> bool:
         os.setpgid(0, 0)
         left = moment
 
-        def count(event: str, _args: object) -> None:
+        def count(event: str, args: tuple[Any, ...]) -> None:
             nonlocal left
-            if event in MOMENTS:  # which a kill is not
+            is_read = event == "open" and not (args[2] or 0) & _WRITES  # at two readings in a row all is the same
+            if event in MOMENTS and not is_read:  # which a kill is not
                 left -= 1
                 if not left:
                     os.kill(os.getpid(), 9)
