@@ -126,7 +126,7 @@ def held(stage: Stage) -> str:
     if hold is None:
         return f"{where} serves {stage.version}, and is not held."
     why = f": {escape.line(hold.why, 500)}" if hold.why else ""
-    back = f", where it came back to from {escape.line(hold.instead)}" if hold.instead else ""
+    back = f", back from {escape.line(hold.instead)}" if hold.instead else ""
     return f"{where} is held at {stage.version}{back}, by {escape.line(hold.by)} since {escape.line(hold.since)}{why}."
 
 

@@ -105,7 +105,9 @@ def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
     state = StatusState.SUCCESS if not refused else StatusState.PENDING if _waits(refused) else StatusState.FAILURE
     told = "asked again before the merge: all passed" if stages else "it moves no stage"
     if over := [verdict.gate for stage in stages for verdict in stage.verdicts if verdict.told and not verdict.passed]:
-        told = f"{'EMERGENCY: ' if any(stage.emergency for stage in stages) else ''}passes over {', '.join(over)}"
+        told = f"passes over {', '.join(over)}"
+    if any(stage.emergency for stage in stages):
+        told = f"EMERGENCY: {told}"
     said = refused.refusal.what if refused and refused.refusal else told
     status = Status(context=CONTEXT, state=state, description=said, commit=commit)
     forge.set_status(status, remarks=remarks(verdict for stage in stages for verdict in stage.verdicts))

@@ -47,7 +47,7 @@ def test_a_bad_version_is_rolled_back_held_and_followed_by_a_better_one(
 
     assert asked == "#3 Roll production back to digits v1.0.0\n"
     assert "production serves digits v1.0.0 again" in merged
-    assert again.startswith("production of digits is held at v1.0.0, where it came back to from v1.1.0, by ")
+    assert again.startswith("production of digits is held at v1.0.0, back from v1.1.0, by ")
     assert again.endswith(": it answers nonsense.\n")
     assert served(repo) == "v1.0.0"
 
@@ -151,14 +151,18 @@ def test_a_rollback_that_died_before_its_tag_is_finished_by_the_next(live: Mlgit
 
 def test_holds_and_emergencies_are_seen_where_versions_are_listed(live: Mlgit, repo: Repo):
     live("promote", "digits@v1.0.0", "production", "--emergency", "--reason", "v1.1.0 crashes", "--direct")
+    live("rollback", "digits", "production", "--to", "v1.1.0", "--direct")
+    back = live("model", "show", "digits@production").stdout
+    live("promote", "digits@v1.0.0", "production", "--emergency", "--reason", "it still does", "--direct", "--lift")
     live("hold", "digits", "production", "--reason", "the fair", "--direct")
 
     listed = live("model", "ls", "digits").stdout
     shown = live("model", "show", "digits@production")
     (row,) = [one for one in json.loads(live("model", "ls", "--json").stdout) if one["stages"]]
 
+    assert "assigned production by Ada (digits#production#4), back from v1.0.0" in back
     assert "production EMERGENCY held" in listed
     assert "assigned production by Ada (digits#production#3) in an EMERGENCY: v1.1.0 crashes" in shown.stdout
-    assert "It came to production in an EMERGENCY, by Ada: v1.1.0 crashes." in shown.stderr
+    assert "It came to production in an EMERGENCY, by Ada: it still does." in shown.stderr
     assert row["stages"] == ["production"]
-    assert (row["held"]["production"]["why"], row["emergencies"]["production"]["why"]) == ("the fair", "v1.1.0 crashes")
+    assert (row["held"]["production"]["why"], row["emergencies"]["production"]["why"]) == ("the fair", "it still does")

@@ -49,7 +49,8 @@ def command(version: str, base: str | None, as_json: bool) -> None:
     for event in history:
         what = " ".join(filter(None, (event["what"], event["stage"])))
         past = f" in an EMERGENCY: {escape.line(event['emergency'], 500)}" if event["emergency"] else ""
-        output.say(f"{event['when']}  {what} by {event['by']} ({event['tag']}){past}")
+        back = f", back from {escape.line(event['rolled_back_from'])}" if event["rolled_back_from"] else ""
+        output.say(f"{event['when']}  {what} by {event['by']} ({event['tag']}){past}{back}")
     for stage in line.marked:
         if marked := stage.emergency:
             who, why = escape.line(marked.by), escape.line(marked.why, 500)

@@ -64,6 +64,7 @@ def event(one: Event) -> dict[str, Any]:
         "when": figures.moment(one.tag.when), "what": one.what, "version": one.version,
         "stage": None if one.stage == DEPRECATED else one.stage, "by": one.tag.who, "tag": one.tag.name,
         "emergency": why.emergency.why if why and why.emergency else None,
+        "rolled_back_from": why.hold.instead if why and why.hold and why.hold.version == one.version else None,
     }  # fmt: skip
 
 
