@@ -1,4 +1,4 @@
-"""A registry of 2,000 models, each of 20 versions and 3 stages: whole commands, the index being up to date, and cold.
+"""A registry of 2,000 models of 20 versions and 3 stages: whole commands, the index being up to date, and cold.
 
 python -m benchmarks.registry /tmp/registry
 """
@@ -44,7 +44,10 @@ stages:
 
 
 def build(folder: Path) -> Repo:
-    """The repository: a tag a version on a commit of its own, a tag a promotion, and the files of both on main."""
+    """The repository: a tag a version on a commit of its own, a tag a promotion, and the files of both on main.
+
+    Of what a stage has served, main's own history has the last.
+    """
     repository(folder)
     repo = Repo.find(folder)
     assert repo
@@ -53,6 +56,7 @@ def build(folder: Path) -> Repo:
     writer, packed = repo.writer(), {"refs/heads/main": start}
     empty = writer.folder({"experiment/run.yaml": b"id: x\n"})
     files: dict[str, bytes] = {registry.POLICY: _POLICY}
+    promotions: list[tuple[float, str, bytes]] = []
     peeled: dict[str, str] = {}
     for number in range(MODELS):
         model = f"{_KINDS[number % len(_KINDS)]}-{number:04d}"
@@ -70,9 +74,8 @@ def build(folder: Path) -> Repo:
                 packed[f"refs/tags/{name}"] = _tag(writer, name, version, version.registered + 60 + count, said)
                 peeled[f"refs/tags/{name}"] = version.commit
                 files[registry.version_path(model, version.version)] = registry.version_text(version).encode()
-            files[registry.stage_path(model, stage)] = registry.stage_text(
-                Stage(model=model, stage=stage, version=made[-1].version)
-            ).encode()
+            text = registry.stage_text(Stage(model=model, stage=stage, version=made[-1].version))
+            promotions.append((made[-1].registered + 60 + count, registry.stage_path(model, stage), text.encode()))
         files[registry.card_path(model)] = registry.card_text(registry.Card(project=model)).encode()
     tree = writer.folder(files)
     packed["refs/heads/main"] = repo.write_commit(writer, tree, [start], "registry", when=_BEGIN)
@@ -82,11 +85,26 @@ def build(folder: Path) -> Repo:
     )
     (repo.git_dir / "packed-refs").write_text(f"# pack-refs with: peeled fully-peeled sorted \n{lines}")
     (repo.git_dir / "refs" / "heads" / "main").unlink()
+    _promote(repo, sorted(promotions))
     repo.git("read-tree", "HEAD")
     repo.git("checkout-index", "-aq")
     repo.git("commit-graph", "write")
     os.utime(repo.common_dir / "packed-refs", (0, 0))
     return repo
+
+
+def _promote(repo: Repo, promotions: list[tuple[float, str, bytes]]) -> None:
+    """A commit on main for each: when, the stage's file, what it says."""
+    words = ("git", "fast-import", "--quiet")
+    with subprocess.Popen(words, cwd=repo.folder, stdin=subprocess.PIPE) as importing:
+        assert importing.stdin
+        for number, (when, path, text) in enumerate(promotions):
+            start = b"from refs/heads/main^0\n" if number == 0 else b""
+            head = f"commit refs/heads/main\ncommitter Ada <ada@example.com> {int(when)} +0000\ndata 7\npromote\n"
+            importing.stdin.write(head.encode() + start + f"M 100644 inline {path}\ndata {len(text)}\n".encode() + text)
+        importing.stdin.close()
+    if importing.returncode:
+        raise SystemExit("git fast-import failed")
 
 
 _KINDS = ("churn", "ranking", "speech", "vision", "fraud")
@@ -131,6 +149,7 @@ _ENV = {"MLGIT_SILENT": "1", "PYTHONPATH": str(ROOT)}
 _ONE = f"{_KINDS[0]}-1000"
 _ASKED = {
     "mlgit model ls": (("model", "ls"), 500),
+    "mlgit model history": (("model", "history", _ONE), 300),
     f"mlgit model ls of one ({VERSIONS} versions)": (("model", "ls", _ONE), 300),
     "mlgit model show": (("model", "show", f"{_ONE}@production"), 300),
     "mlgit promote --dry-run": (("promote", f"{_ONE}@v1.18.0", "production", "--dry-run"), 1000),
