@@ -50,6 +50,14 @@ def _told(name: str, tag: Tag) -> Deprecation:
     return Deprecation(name=name, why=why, who=escape.line(tag.who), when=tag.when)
 
 
+def refusal(known: Ledger, version: str) -> UsageError | None:
+    """Why *version* comes into no stage any more, as an error; None where it may."""
+    said = deprecation(known, version)
+    if said is None:
+        return None
+    return UsageError(f"{said}.", fix=f"promote another version, or mlgit model deprecate {said.called} --undo")
+
+
 def deprecate(
     repo: Repo, model: str, version: str | None = None, *, why: str = "", undo: bool = False, now: float | None = None
 ) -> str:  # fmt: skip

@@ -14,8 +14,7 @@ from mlgit.forge.sticky import upsert
 from mlgit.git.merge import try_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import card, deliver, gathering, ledger, waiving
-from mlgit.registry.deprecating import deprecation
+from mlgit.registry import card, deliver, deprecating, gathering, ledger, waiving
 from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.policy import file, judging
 from mlgit.registry.policy.evidence import Need
@@ -105,8 +104,8 @@ def of(
     model, stage, number = wanted.model, ledger.name(wanted.stage, "stage"), wanted.version
     known = ledger.of(store.tags(repo, model), model)
     candidate = record_of(known, number)
-    if said := deprecation(known, number):
-        raise UsageError(f"{said}.", fix=f"promote another version, or mlgit model deprecate {said.called} --undo")
+    if retired := deprecating.refusal(known, number):
+        raise retired
     commit = at or store.base_commit(repo, base)
     with repo.reader() as reader:
         if stage in (known_as := store.card_at(reader, commit, model).aliases):

@@ -20,7 +20,7 @@ from mlgit.forge.rules import remarks
 from mlgit.git.merge import merged_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
-from mlgit.registry import catalogue, decision, gathering, ledger, waiving
+from mlgit.registry import catalogue, decision, deprecating, gathering, ledger, waiving
 from mlgit.registry.decision import Decision, Origin
 from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.ledger import Ledger
@@ -262,6 +262,8 @@ def _judge(
         waived = waiving.waiver(known, said)
         if said.emergency and said.emergency == waived and (refused := waiving.forbidden(policy, said)):
             return replace(wanted, refusal=refused)
+        if waived is None and (retired := deprecating.refusal(known, version)):
+            return replace(wanted, refusal=retired)
         gates = file.gates_of(policy, model, stage)
         is_return = any((event.stage, event.version) == (stage, version) for event in known.history)
         case = Case(repo=repo, base=base, stage=stage, candidate=filed, champion=champion, is_return=is_return,

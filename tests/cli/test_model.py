@@ -532,3 +532,30 @@ def test_an_alias_is_understood_wherever_a_version_is(inside: Repo, trained, mlg
     assert (shown["version"], shown["aliases"]) == ("v1.0.0", ["candidate"])
     assert "aliases: candidate" in mlgit("model", "show", "digits@latest").stdout
     assert "no alias nothing" in mlgit("model", "alias", "digits", "--rm", "nothing", check=False).stderr
+
+
+def test_a_version_that_was_deprecated_while_its_promotion_was_open_is_not_merged(inside: Repo, trained, mlgit: Mlgit):
+    mlgit("model", "register", trained("good", 0.95))
+    mlgit("promote", "digits@v1.0.0", "production")
+    mlgit("model", "deprecate", "digits@v1.0.0", "--why", "leaks the label")
+
+    refused = mlgit("pr", "merge", "1", check=False)
+    mlgit("model", "deprecate", "digits@v1.0.0", "--undo")
+    merged = mlgit("pr", "merge", "1")
+
+    assert refused.returncode == 2
+    assert "digits v1.0.0 is deprecated by Ada: leaks the label." in refused.stderr
+    assert "production serves digits v1.0.0" in merged.stdout
+
+
+def test_a_stage_goes_on_serving_what_is_deprecated_since(inside: Repo, trained, mlgit: Mlgit):
+    mlgit("model", "register", trained("good", 0.95))
+    mlgit("promote", "digits@v1.0.0", "production")
+    mlgit("pr", "merge", "1")
+    mlgit("model", "deprecate", "digits", "--why", "another takes its place")
+
+    settled = mlgit("registry", "reconcile")
+
+    assert "Every stage serves what its file says." in settled.stderr
+    (row,) = json.loads(mlgit("model", "versions", "digits", "--json").stdout)
+    assert (row["stages"], row["deprecated"]) == (["production"], "another takes its place")
