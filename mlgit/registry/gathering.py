@@ -40,6 +40,8 @@ class Sources:
     fetch: Callable[[Sequence[str]], None] = lambda _commits: None
     """Have these commits, where a clone is shallow."""
 
+    bring_signatures: Callable[[ModelVersion], None] = lambda _version: None
+    """Have the signatures of a version, where a clone lacks them. Raises `MlgitError`."""
     reviewed: Callable[[Case, frozenset[str]], Reviewed | None] = lambda _case, _teams: None
     """The pull request that asks for it, with those of these teams; None where there is none. Raises `MlgitError`."""
     only_looks: bool = False
@@ -122,9 +124,10 @@ def _examples(seen: Evidence, case: Case, _: Sources) -> Evidence:
     return replace(seen, examples=Sides(candidate=one, champion=other))
 
 
-def _signatures(seen: Evidence, case: Case, _: Sources) -> Evidence:
+def _signatures(seen: Evidence, case: Case, sources: Sources) -> Evidence:
     """Who has signed the candidate's bytes, by the keys of the base branch."""
     try:
+        sources.bring_signatures(case.candidate)
         checked = vouching.verify(case.repo, case.candidate, trusting.trusted_at(case.repo, case.base))
     except MlgitError as exc:
         return lacking(seen, Need.SIGNATURES, exc.what)

@@ -115,7 +115,7 @@ def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
 
 def _waits(one: Settled) -> bool:
     """Whether people or time may still let it pass."""
-    return isinstance(one.refusal, GateFailedError) and all(verdict.passed or verdict.waits for verdict in one.verdicts)
+    return isinstance(one.refusal, GateFailedError) and all(verdict.waits for verdict in one.verdicts if verdict.bars)
 
 
 def settle(

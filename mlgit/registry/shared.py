@@ -55,6 +55,15 @@ def bring_runs(remote: Remote, run: Run) -> None:
         repo.move(some, why=f"the runs of {remote.name}")
 
 
+def bring_signatures(remote: Remote, model: str, version: str) -> None:
+    """Have the signatures of *version* that *remote* has."""
+    repo, below = remote.repo, refs.signatures(model, version)
+    here = repo.refs(below)
+    moves = [Move(ref, None, oid) for ref, oid in remote.refs(f"{below}*").items() if ref not in here]
+    bring_commits(remote, [move.new for move in moves if move.new])
+    repo.move(moves, why=f"the signatures of {model}")
+
+
 def bring_commits(remote: Remote, oids: Sequence[str], *, generations: int = 1) -> None:
     """Have the commits and tags *oids* of *remote*; of a shallow clone's, with so many *generations*."""
     is_shallow = (remote.repo.common_dir / "shallow").exists()

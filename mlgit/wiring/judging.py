@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mlgit.core.compare import Goal
+    from mlgit.core.model import ModelVersion
     from mlgit.core.run import Run
     from mlgit.forge.base import PullRequest
     from mlgit.git.remote import Remote
@@ -64,6 +65,12 @@ def sources(
         if remote:
             shared.bring_commits(remote, commits)
 
+    def bring_signatures(version: ModelVersion) -> None:
+        from mlgit.registry import shared
+
+        if remote:
+            shared.bring_signatures(remote, version.model, version.version)
+
     def reviewed(case: Case, teams: frozenset[str]) -> Reviewed | None:
         from mlgit.registry import asking
 
@@ -72,7 +79,7 @@ def sources(
 
     return Sources(
         goals=place.settings.goals if goals is None else goals, repeats=repeats, changed=differing, bring=bring,
-        fetch=fetch, reviewed=reviewed, only_looks=only_looks,
+        fetch=fetch, reviewed=reviewed, bring_signatures=bring_signatures, only_looks=only_looks,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlgit.core.model import Hold, ModelVersion
+from mlgit.core.verdict import Wait
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, UsageError
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Move, Repo
@@ -318,9 +319,9 @@ def test_a_freeze_on_the_base_branch_keeps_a_stage_still_but_no_way_back(repo: R
     way_back = back.plan(repo, "digits", "production", hold=hold, base="main", sources=Sources(now=NOW))
 
     (frozen,) = plan.verdicts
-    assert (frozen.waits, frozen.where) == (True, "registry/freezes.yaml:2")
+    assert (frozen.waits, frozen.where) == (Wait.TIME, "registry/freezes.yaml:2")
     assert "cannot be promoted to production: it is frozen until it is lifted by ada: audit" in str(plan.unmet)
     assert plan.refusal is None
     assert isinstance(way_back, propose.Plan)
-    assert [(one.told, one.waits) for one in way_back.verdicts] == [(True, False)]
+    assert [(one.told, one.waits) for one in way_back.verdicts] == [(True, None)]
     assert way_back.unmet is None

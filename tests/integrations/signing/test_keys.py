@@ -14,8 +14,9 @@ import mlgit as wandb
 from mlgit import whole
 from mlgit.core import refs
 from mlgit.errors import MlgitError
+from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import shelf, trusting, vouching
+from mlgit.registry import shared, shelf, trusting, vouching
 from mlgit.store import signatures
 from tests.integrations.signing.conftest import Mlgit, trust
 
@@ -363,3 +364,18 @@ def test_a_stage_takes_only_what_somebody_trusted_has_signed(registered: Repo, m
     assert signed.stdout.startswith("passed  signed by somebody trusted: signed by ada  (registry/policy.yaml:1)")
     assert signed.returncode == 4
     assert "it is signed by ada alone, the gate asks eve" in signed.stderr
+
+
+def test_a_clone_without_signatures_has_those_that_a_gate_asks_for(registered: Repo, mlgit: Mlgit, tmp_path: Path):
+    private, public = keys("ada")
+    trust(registered, ada=public)
+    mlgit("model", "sign", "digits", "--key", private)
+    subprocess.run(["git", "clone", "-q", str(registered.folder), str(tmp_path / "job")], check=True)
+    job = Repo.find(tmp_path / "job")
+    assert job
+    assert signatures.of(job, "digits", "v1.0.0") == []
+
+    for _ in range(2):
+        shared.bring_signatures(Remote(repo=job, name="origin"), "digits", "v1.0.0")
+
+    assert signatures.of(job, "digits", "v1.0.0") == signatures.of(registered, "digits", "v1.0.0") != []
