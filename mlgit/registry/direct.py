@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlgit.core import refs
 from mlgit.core.model import Stage
 from mlgit.errors import UsageError
 from mlgit.git.objects import Reader
@@ -57,7 +56,7 @@ def promote(
 
     by_hand = Origin(author=repo.identity.rpartition(" <")[0])
     if remote:
-        shared.share(remote, [refs.version_tag(model, version)])
+        shared.share_version(remote, model, version)
     commit = filing.at_once(repo, base, edit, title, remote=remote)
     served = ledger.of(store.tags(repo, model), model).stages.get(stage)
     if commit is None and served == version:

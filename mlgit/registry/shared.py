@@ -5,11 +5,13 @@ A clone that is shallow, as CI's are, stays so: of what is brought no history co
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from mlgit.core import refs
 from mlgit.core.run import Run
-from mlgit.git.remote import Remote
+from mlgit.errors import RefMovedError
+from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move
 from mlgit.registry import ledger
 from mlgit.store import archive
@@ -76,6 +78,20 @@ def share(remote: Remote, tags: Sequence[str]) -> None:
     there = remote.refs(*tags) if tags else {}
     if moves := [Move(ref, None, oid) for ref, oid in here.items() if there.get(ref) != oid]:
         remote.push(moves)
+
+
+def share_version(remote: Remote, model: str, version: str) -> None:
+    """Have the tag of a version there. Raises `RefMovedError` where somebody has registered another one so before."""
+    try:
+        share(remote, [refs.version_tag(model, version)])
+    except RefMovedError:
+        name, there = shlex.quote(f"{model}@{version}"), shlex.quote(bare(remote.name))
+        raise RefMovedError(
+            f"{bare(remote.name)} has another {model}@{version} than this clone: somebody was quicker to register it.",
+            why="A version never changes; the one that was registered here is nobody else's yet.",
+            fix=f"git tag -d {name} && git fetch {there} tag {name}, then mlgit model register the run: "
+            "it gets the next number",
+        ) from None
 
 
 def is_ours(ref: str) -> bool:

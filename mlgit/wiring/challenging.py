@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlgit import wiring
 from mlgit.artifacts.carrying import Carrier
 from mlgit.core import refs
-from mlgit.errors import UsageError
+from mlgit.errors import RefMovedError, UsageError
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import challenge as challenges
 from mlgit.registry import propose, registering, shared
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlgit.registry.propose import Promotion
     from mlgit.store.place import Place
 
+_TRIES = 5
+
 
 def challenge(place: Place, found: Sequence[Run], wish: Wish) -> tuple[Challenge, Promotion | None]:
     """The best of the runs *found* against what a stage serves, and the pull request where it wins.
@@ -31,16 +33,25 @@ def challenge(place: Place, found: Sequence[Run], wish: Wish) -> tuple[Challenge
     if remote.is_known:
         shared.bring(remote, wish.base)
     run = challenges.best(found, repo, wish)
-    seen = challenges.look(repo, wiring.forge(place), run, wish)
-    if not seen.is_won:
-        return seen, None
-    if remote.is_known:
-        _carry(repo, run)
-    version = seen.candidate.version
-    if not seen.is_registered:
-        registering.register(repo, run, model=wish.model, version=version, artifact=wish.artifact)
-    if remote.is_known:
-        shared.share(remote, [refs.version_tag(wish.model, version)])
+    for attempt in range(_TRIES):
+        seen = challenges.look(repo, wiring.forge(place), run, wish)
+        if not seen.is_won:
+            return seen, None
+        if remote.is_known and not attempt:
+            _carry(repo, run)
+        version = seen.candidate.version
+        if not seen.is_registered:
+            registering.register(repo, run, model=wish.model, version=version, artifact=wish.artifact)
+        try:
+            if remote.is_known:
+                shared.share_version(remote, wish.model, version)
+            break
+        except RefMovedError:
+            if seen.is_registered or attempt == _TRIES - 1:
+                raise
+            tag = refs.version_tag(wish.model, version)  # ours is nobody's yet: it gets the next number
+            repo.move([Move(tag, repo.refs(tag)[tag], None)], why=f"{remote.name} has another {version}")
+            shared.bring(remote, wish.base)
     made = propose.plan(repo, wish.model, version, wish.stage, base=wish.base, sources=wish.sources)
     return seen, propose.promote(repo, wiring.opening(place), made, sources=wish.sources)
 

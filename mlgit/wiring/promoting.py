@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlgit.core import refs
 from mlgit.errors import UsageError
 from mlgit.store.place import Place
 from mlgit.wiring import forge, judging, on_github, opening, remote
@@ -163,7 +162,7 @@ def promote(place: Place, plan: Plan) -> Promotion:
     at = opening(place)
     there = on_github(place)
     if there and there[0].clone and plan.refusal is None:
-        shared.share(there[0].clone.remote, [refs.version_tag(plan.candidate.model, plan.candidate.version)])
+        shared.share_version(there[0].clone.remote, plan.candidate.model, plan.candidate.version)
     return propose.promote(place.repo, at, plan, sources=judging.sources(place))
 
 

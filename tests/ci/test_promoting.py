@@ -91,6 +91,26 @@ def test_what_was_trained_is_registered_shared_and_proposed_once(
     assert report == "It changes the registry alone: what counts are its gates\n"  # no run could speak for that
 
 
+def test_a_number_that_another_takes_at_that_moment_is_theirs_and_the_next_one_ours(
+    go: Callable[..., Any], far: Repo, here: Repo
+):
+    far.git("tag", "-a", "-m", "another's", "digits@v1.0.0", "main")
+    theirs = far.refs("refs/tags/")[refs.version_tag("digits", "v1.0.0")]
+    far.git("update-ref", "refs/kept/tag", theirs)
+    far.git("tag", "-d", "digits@v1.0.0")
+    hook = far.git_dir / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    ref = refs.version_tag("digits", "v1.0.0")
+    hook.write_text(f"#!/bin/sh\nunset GIT_QUARANTINE_PATH\ngrep -q {ref} && git update-ref {ref} {theirs}\nexit 0\n")
+    hook.chmod(0o755)
+
+    made = go(0.9)
+
+    assert (made["version"], made["opened"]) == ("v1.1.0", True)
+    assert far.refs("refs/tags/").keys() == {ref, refs.version_tag("digits", "v1.1.0")}
+    assert far.refs("refs/tags/")[ref] == here.refs("refs/tags/")[ref] == theirs
+
+
 def test_a_model_that_nobody_else_could_get_is_not_proposed(go: Callable[..., Any], here: Repo, far: Repo):
     (here.folder / ".dvc/config").write_text("")
 

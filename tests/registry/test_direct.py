@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 from mlgit.core.model import Stage
-from mlgit.errors import GateFailedError, RefusedError, UsageError
+from mlgit.errors import GateFailedError, RefMovedError, RefusedError, UsageError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.registry import decision, direct, filing, ledger, propose, registering
@@ -129,6 +130,23 @@ def test_a_protected_branch_names_the_way_by_a_pull_request(repo: Repo, far: Rem
     assert "go by a pull request" in caught.value.fix
     assert serves(repo) is None
     assert repo.resolve("main") == far.refs("refs/heads/main")["refs/heads/main"]
+
+
+def test_a_version_that_another_clone_registered_before_says_how_to_get_the_next_number(
+    repo: Repo, far: Remote, tmp_path: Path, trained
+):
+    run = trained("a", accuracy=0.8)
+    registering.register(repo, run, model="digits")
+    other = make_repo(tmp_path / "other")
+    other.git("tag", "-a", "-m", "another's", "digits@v1.0.0")
+    other.git("push", "-q", str(tmp_path / "far.git"), "digits@v1.0.0")
+
+    with pytest.raises(RefMovedError, match=r"another digits@v1\.0\.0") as caught:
+        promote(repo, "v1.0.0", far)
+    for line in caught.value.fix.partition(", then")[0].split(" && "):
+        repo.git(*shlex.split(line)[1:])
+
+    assert registering.register(repo, run, model="digits").version == "v1.1.0"
 
 
 def test_what_was_committed_and_not_tagged_is_tagged_by_the_next_try(repo: Repo, far: Remote, trained):

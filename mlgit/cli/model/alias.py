@@ -59,7 +59,7 @@ def command(
     origin = wiring.remote(place)
     remote = origin if origin.is_known else None
     if remote and names:
-        shared.share(remote, [refs.version_tag(found.model, found.version)])
+        shared.share_version(remote, found.model, found.version)
     if by_pull:
         branch = refs.alias_branch(found.model, (*names, *gone)[0])
         pull = filing.by_pull(repo, wiring.opening(place), name, branch, edit, title=title, body=f"{title}.\n")
