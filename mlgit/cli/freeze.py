@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import click
@@ -84,6 +85,8 @@ def command(
         already=f"{models} {stages} is {escape.line(str(new))} already.",
     )  # fmt: skip
     halted.do(place, name, act, direct=direct, as_json=as_json)
+    if not any(fnmatchcase(model, models) for model in store.models(place.repo)):
+        output.note(f"No model is called {models!r} so far: mlgit model ls")
 
 
 def _list(found: tuple[Freeze, ...], models: str, stages: str, *, as_json: bool) -> None:

@@ -183,7 +183,8 @@ def unregister(repo: Repo, model: str, version: str, *, base: str | None = None,
         with repo.reader() as reader:
             filed = reader.blob(f"{commit}:{store.version_path(model, number)}") is not None
             called = [name for name, to in store.card_at(reader, commit, model).aliases.items() if to == number]
-    proposed = repo.refs(f"refs/heads/promote/{model}/{number}/")
+    branches = f"refs/heads/promote/{model}/"
+    proposed = repo.refs(f"{branches}{number}/") | repo.refs(f"{branches}emergency/{number}/")
     if staged or filed or proposed:
         why = f"It is proposed by {next(iter(proposed))}." if proposed and not staged else ""
         raise UsageError(

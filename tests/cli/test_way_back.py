@@ -96,6 +96,8 @@ def test_a_freeze_is_written_listed_and_taken_back(live: Mlgit, repo: Repo):
         ("digits", "prod*", "2999-12-27T00:00:00Z"), ("*", "*", None),
     ]  # fmt: skip
     assert "mlgit unfreeze 'digits' 'prod*'" in refused(live, "unfreeze", "digits", "production")
+    assert "No model is called 'digts' so far" in live("freeze", "digts", "--direct").stderr
+    live("unfreeze", "digts", "--direct")
     live("unfreeze", "--direct")
     live("unfreeze", "digits", "prod*")
     live("pr", "merge", "3")

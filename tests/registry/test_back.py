@@ -312,12 +312,19 @@ def test_a_policy_may_forbid_emergencies_before_and_after_the_merge(three: Repo)
     assert served(three) is None
 
 
-def test_an_emergency_takes_no_bytes_that_nobody_has_and_no_version_that_was_edited(three: Repo):
+def test_an_emergency_takes_no_bytes_that_nobody_has_no_version_that_was_edited_and_no_stage_that_is_none(three: Repo):
     first = registering.record_of(ledger.of(store.tags(three), "digits"), "v1.0.0")
     write(three, store.version_path("digits", "v1.0.0"), store.version_text(first).replace("0.9", "0.99"))
 
     with pytest.raises(UsageError, match="differ in metrics"):
         plan(three, "v1.0.0", emergency=FIRE)
+    opened(three, plan(three, "v1.2.0", emergency=FIRE))
+    with pytest.raises(UsageError, match=r"v1\.2\.0 was promoted; a promoted version stays"):
+        registering.unregister(three, "digits", "v1.2.0", base="main")
+    write(three, store.POLICY, "stages: {staging: {}}\n")
+    with pytest.raises(UsageError, match="There is no stage 'production'"):
+        plan(three, "v1.2.0", emergency=FIRE)
+    write(three, store.POLICY, "stages: {production: {}}\n")
     cache.destroy(three, [registering.record_of(ledger.of(store.tags(three), "digits"), "v1.1.0").hash])
     with pytest.raises(NotFoundError, match=r"bytes of digits v1\.1\.0"):
         plan(three, "v1.1.0", emergency=FIRE)
