@@ -149,6 +149,7 @@ _ENV = {"MLGIT_SILENT": "1", "PYTHONPATH": str(ROOT)}
 _ONE = f"{_KINDS[0]}-1000"
 _ASKED = {
     "mlgit model ls": (("model", "ls"), 500),
+    "mlgit registry log of one, by main's 6,000 promotions too": (("registry", "log", "--model", _ONE), 300),
     "mlgit model history": (("model", "history", _ONE), 300),
     f"mlgit model ls of one ({VERSIONS} versions)": (("model", "ls", _ONE), 300),
     "mlgit model show": (("model", "show", f"{_ONE}@production"), 300),
