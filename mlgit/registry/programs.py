@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import tarfile
 import tempfile
 import threading
 import time
@@ -50,12 +49,10 @@ class Ended:
 def copy(repo: Repo, commit: str) -> Iterator[Path]:
     """A folder with the files of *commit*, and no git: what a program writes there goes with it."""
     with tempfile.TemporaryDirectory(prefix="mlgit-") as folder:
-        packed = Path(folder) / "files.tar"
-        repo.git("archive", "--format=tar", f"--output={packed}", "--end-of-options", commit)
-        top = Path(folder) / "files"
-        with tarfile.open(packed) as files:
-            files.extractall(top, filter="data")
-        packed.unlink()
+        env, top = {"GIT_INDEX_FILE": str(Path(folder) / "index")}, Path(folder) / "files"
+        top.mkdir()
+        repo.git("read-tree", commit, env=env)
+        repo.git(f"--work-tree={top}", "checkout-index", "--all", f"--prefix={top}/", env=env)
         yield top
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,19 @@ from mlgit.registry import programs
 
 def run(code: str, folder: Path, *, seconds: float = 30, content: bytes = b"") -> programs.Ended:
     return programs.run([sys.executable, "-c", code], folder, seconds=seconds, content=content)
+
+
+def is_ended(pid: int) -> bool:
+    """Whether a process that was killed is gone, once the kernel has seen to it."""
+    for _ in range(500):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().split()[2]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state in "ZX":
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def test_a_program_has_its_input_and_says_how_it_ended(tmp_path: Path):
@@ -37,8 +51,7 @@ def test_what_hangs_is_ended_with_all_that_it_started(tmp_path: Path):
     found = programs.run([sys.executable, "-c", code], tmp_path, seconds=1, grace=0.2)
 
     assert found.code is None
-    stat = Path(f"/proc/{found.last}/stat")
-    assert not stat.exists() or stat.read_text().split()[2] in "ZX"
+    assert is_ended(int(found.last))
 
 
 def test_what_a_signal_ends_says_so(tmp_path: Path):
