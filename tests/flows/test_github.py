@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -94,6 +95,34 @@ def test_a_model_is_promoted_by_a_pull_request_on_github(place: Place, mlgit: Sc
     (comment,) = place.there.comments.values()
     assert "accuracy" in comment["body"]
     assert "production serves churn v1.0.0" in merged.stdout
+
+
+def test_a_promotion_on_github_waits_for_somebody_of_a_team_who_may_write(place: Place, mlgit: Script):
+    (place.folder / "registry").mkdir()
+    asked = "stages: {production: {gates: [{approvals: 1, teams: [acme/ml]}]}}\n"
+    (place.folder / "registry/policy.yaml").write_text(asked)
+    for words in (["add", "."], ["commit", "-qm", "policy"], ["push", "-q", "origin", "main"]):
+        place.git(*words)
+    (place.folder / "train.py").write_text(
+        f"{TRAIN}open('m.pkl', 'w').write('w')\nrun.log_model('m.pkl', name='net')\n"
+    )
+    mlgit("run", "-n", "good", "--", sys.executable, "train.py", cwd=place.folder)
+    mlgit("model", "register", "good", cwd=place.folder)
+    place.there.permissions |= {"grace": "write", "eve": "read", "linus": "write"}
+    place.there.teams["ml"] = {"grace", "eve"}
+
+    opened = mlgit("promote", "churn@v1.0.0", "production", cwd=place.folder)
+    told = []
+    for who in ("eve", "linus", "grace"):
+        mlgit("pr", "review", "1", "--approve", cwd=place.folder, env={**os.environ, "GH_TOKEN": f"token-of-{who}"})
+        told.append(mlgit("policy", "explain", "churn@v1.0.0", "production", cwd=place.folder).stdout.splitlines()[1])
+    merged = mlgit("pr", "merge", "1", cwd=place.folder)
+
+    assert opened.stdout.startswith("waits  1 approval of acme/ml: no pull request yet")
+    assert [line.split(": ")[0].split()[0] for line in told] == ["waits", "waits", "pass"]
+    assert "production serves churn v1.0.0" in merged.stdout
+    shown = place.git("tag", "-l", "--format=%(contents)", "churn#production#1")
+    assert '"approvers":["grace"]' in shown.replace(" ", "")
 
 
 def test_a_job_pushes_and_fetches_by_its_token_which_lies_on_no_disk(
