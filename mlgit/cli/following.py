@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mlgit.cli import output
@@ -10,11 +11,14 @@ from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
     from mlgit.git.remote import Remote
+    from mlgit.registry.automation.advancing import Passed
     from mlgit.registry.automation.running import Delivery
     from mlgit.store.place import Place
 
 
-def follow(place: Place, *, since: float, base: str | None = None, remote: Remote | None = None) -> None:
+def follow(
+    place: Place, *, since: float, base: str | None = None, remote: Remote | None = None
+) -> list[Delivery]:  # fmt: skip
     """Do what follows on what has happened since that moment, and say so."""
     from mlgit.wiring import automating
 
@@ -22,9 +26,33 @@ def follow(place: Place, *, since: float, base: str | None = None, remote: Remot
         done = automating.follow(place, base=base, remote=remote, since=since)
     except MlgitError as exc:
         output.note(f"what follows waits: {exc}")
-        return
+        return []
     for one in done:
-        output.note(told(one))
+        if one.done.how.value != "done" or not automating.is_own(one.automation):
+            output.note(told(one))
+    return done
+
+
+def advance(place: Place, *, base: str | None = None, dry_run: bool = False, quiet: bool = False) -> list[Passed]:
+    """Propose what proposes itself, and say so; unless *quiet*, also why nothing does.
+
+    In a job of CI the pull request has its report at once: what a job's own token opens starts no workflow.
+    """
+    from mlgit import wiring
+    from mlgit.wiring import automating, reporting
+
+    try:
+        found = automating.advance(place, base=base, dry_run=dry_run)
+    except MlgitError as exc:
+        output.note(f"nothing was proposed: {exc}")
+        return []
+    for one in found:
+        name = f"{one.model} {one.version}" if one.version else one.model
+        if one.is_moved or not quiet:
+            output.note(f"{name} for {one.stage}: {escape.line(one.why, 500)}")
+        if one.is_moved and one.pull and os.environ.get("GITHUB_ACTIONS") and wiring.on_github(place):
+            reporting.report_on(place, one.pull)
+    return found
 
 
 def told(one: Delivery) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlgit.registry.automation.events import Event
     from mlgit.registry.automation.file import AutomationsFile, Command, Follower
     from mlgit.registry.automation.running import Delivery, Registry
+    from mlgit.registry.automation.state import Memory
     from mlgit.registry.ledger import Ledger
     from mlgit.registry.propose import Plan
     from mlgit.store.place import Place
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 DEPLOYMENTS, COMMENTS = "mlgit.deployments", "mlgit.comments"
 """What follows without anybody saying so. No name in the file has a point."""
+
+
+def is_own(name: str) -> bool:
+    """Whether it follows without anybody saying so."""
+    return name in (DEPLOYMENTS, COMMENTS)
 
 
 def file(place: Place, *, base: str | None = None) -> AutomationsFile:
@@ -84,6 +90,15 @@ def follow(
     if on_github(place) and not os.environ.get("GITHUB_ACTIONS"):
         return []
     return automate(place, base=base, remote=remote, since=since)
+
+
+def memories(place: Place) -> dict[str, Memory]:
+    """What each automation has done, by its name, as the remote origin has it, where there is one."""
+    from mlgit.registry.automation.state import State
+    from mlgit.wiring import remote
+
+    origin = remote(place)
+    return State(repo=place.repo, remote=origin if origin.is_known and on_github(place) else None).read()
 
 
 def registry(place: Place, since: float | None = None, *, base: str | None = None) -> Registry:

@@ -127,7 +127,7 @@ def test_a_reverted_promotion_is_told_and_settled(inside: Repo, trained, mlgit: 
     late = mlgit("pr", "merge", "2")
     listed = mlgit("model", "ls")
     doctor = mlgit("doctor", check=False)
-    tried = json.loads(mlgit("registry", "reconcile", "--dry-run", "--json").stdout)
+    tried = json.loads(mlgit("registry", "reconcile", "--dry-run", "--json").stdout)["stages"]
     settled = mlgit("registry", "reconcile")
 
     assert "serves digits v1.1.0" not in late.stdout + late.stderr

@@ -131,6 +131,32 @@ def test_reconcile_lets_a_stage_serve_what_its_file_says(live: Repo, mlgit: Mlgi
     assert [(one["what"], one["version"], one["by"]) for one in told[:1]] == [("rolled back", "v1.0.0", "Ada")]
 
 
+def test_reconcile_does_what_the_file_of_automations_says_and_tells_it(live: Repo, mlgit: Mlgit, trained: Trained):
+    text = b"""
+automations: [{name: note, on: rolled_back, do: {command: [sh, -c, "cat >/dev/null; echo noted"]}},
+              {name: broken, on: rolled_back, do: {command: [sh, -c, "exit 3"]}}]
+advance: [{stage: production}]
+"""
+    live.git("reset", "-q", "--hard", live.commit(live.resolve("main"), {"registry/automations.yaml": text}, "a"))
+    mlgit("registry", "reconcile")
+    by_hand(live, "version: v1.0.0\n")
+    trained("three", accuracy=0.9)
+    mlgit("model", "register", "three", "--name", "digits")
+
+    done = mlgit("registry", "reconcile")
+    listed = mlgit("registry", "automations")
+    plain = json.loads(mlgit("registry", "automations", "--json").stdout)
+
+    assert "digits v1.2.0 for production: #3 proposes it" in done.stderr
+    assert "note, after rolled_back of digits v1.0.0: noted" in done.stderr
+    assert "broken, after rolled_back of digits v1.0.0, failed (it is tried again" in done.stderr
+    assert "note\trolled_back of *\tsh -c cat" in listed.stdout
+    assert "* for production: proposes itself, by pull request" in listed.stdout
+    assert [one["name"] for one in plain["automations"]] == ["note", "broken", "mlgit.comments"]
+    assert "sh ended with 3." in mlgit("registry", "automations", "broken").stdout
+    assert "no automation 'nothing'" in mlgit("registry", "automations", "nothing", check=False).stderr
+
+
 def test_a_registry_in_which_nothing_has_happened_says_so(inside: Repo, mlgit: Mlgit):
     assert "Nothing has happened yet." in mlgit("registry", "log").stderr
     assert "No stage serves anything." in mlgit("registry", "status").stderr

@@ -119,6 +119,7 @@ WORDS: dict[str, Sequence[str]] = {
     "pull": (),
     "queues": (),
     "recover": (),
+    "registry automations": (),
     "registry log": (),
     "registry observe": ("eu", "p@production", "--version", "v1.0.0"),
     "registry reconcile": (),

@@ -53,5 +53,6 @@ def command(as_json: bool) -> None:
         output.as_json([settle.plain(one) for one in found])
     for back in backs:
         output.note(str(back) if isinstance(back, MlgitError) else f"#{back.number} takes it back: {back.url}")
+    following.advance(place, base=branch, quiet=True)
     following.follow(place, since=began, base=branch, remote=remote)
     stages.say(found, quiet=as_json, none="Every stage serves what its file says.")

@@ -12,6 +12,9 @@ VERBS: dict[str, dict[str, str]] = {
         "log": "What happened, by whom and why; what was live at a moment.",
         "verify": "Whether every live stage is what its records say.",
     },
+    "What follows": {
+        "automations": "What follows on what, and what came of it.",
+    },
     "Drift": {
         "observe": "Record what a target really runs.",
         "status": "Whether files, tags and targets agree.",

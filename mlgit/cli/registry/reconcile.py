@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from mlgit import wiring
-from mlgit.cli import output
+from mlgit.cli import following, output
 from mlgit.cli.registry.options import BASE, JSON
 from mlgit.wiring import promoting
 
@@ -21,6 +23,9 @@ def command(base: str | None, dry_run: bool, pages: bool, as_json: bool) -> None
     The gates are asked again; exits with 4 where one fails. A stage whose file is gone becomes empty. A version that
     the stage served before is not compared with the one that it takes the place of.
 
+    Then what registry/automations.yaml says is done: versions that pass propose themselves, and what follows on what
+    has happened, follows; what failed before is tried again. Of a repository on GitHub a job of CI does the latter.
+
     \b
     Examples:
       mlgit registry reconcile --dry-run
@@ -28,12 +33,15 @@ def command(base: str | None, dry_run: bool, pages: bool, as_json: bool) -> None
     """
     from mlgit.registry import settle as settling
 
-    place = wiring.place()
+    place, began = wiring.place(), time.time()
     stages = promoting.settle_stages(place, base=base, dry_run=dry_run)
     if pages and not dry_run:
         promoting.post(place, base, begin=True)
+    proposed = following.advance(place, base=base, dry_run=dry_run, quiet=as_json)
+    followed = [] if dry_run else following.follow(place, since=began, base=base)
     if as_json:
-        output.as_json([settling.plain(one) for one in stages])
+        told = {"stages": [settling.plain(one) for one in stages], "proposed": [one.plain for one in proposed]}
+        output.as_json(told | {"followed": [one.plain for one in followed]})
     elif not stages:
         output.note("Every stage serves what its file says.")
     for one in stages:
