@@ -10,6 +10,7 @@ from mlgit import wiring
 from mlgit.cli import output, proposed, staged
 from mlgit.cli.choose import MODEL, SERVING
 from mlgit.cli.proposed import How
+from mlgit.errors import UsageError
 from mlgit.wiring import halting, promoting
 
 if TYPE_CHECKING:
@@ -52,10 +53,19 @@ def command(model: str, stage: str, to: str | None, reason: str, base: str | Non
     def think(at: str) -> Plan:
         return halting.again(place, wanted, base=base, at=at)
 
-    if is_direct:
-        proposed.tell_direct(promoting.direct(place, wanted, think, base=base), as_json=how.as_json)
-    else:
+    if not is_direct:
         proposed.propose(place, found, how)
+        return
+    try:
+        made = promoting.direct(place, wanted, think, base=base)
+    except UsageError:  # somebody else goes back at this moment, too
+        at = promoting.tip(place, base=base)
+        there = halting.way_back(place, model, stage, to=to, why=reason, base=base, at=at)
+        if not isinstance(there, Stage):
+            raise
+        _done(place, there, base, how)
+        return
+    proposed.tell_direct(made, as_json=how.as_json)
 
 
 def _done(place: Place, stage: Stage, base: str | None, how: How) -> None:

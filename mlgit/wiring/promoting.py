@@ -187,7 +187,11 @@ def direct(place: Place, wanted: Stage, think: Callable[[str], Plan], *, base: s
 
 
 def tip(place: Place, *, base: str | None = None) -> str | None:
-    """Where the base branch stands on the remote origin, brought here; None where there is no such remote."""
+    """Where the base branch stands on the remote origin; None where there is no such remote.
+
+    It is brought here, and the branch here follows, unless work is in the way.
+    """
+    from mlgit.git.merge import catch_up
     from mlgit.registry import shared
     from mlgit.store import registry
 
@@ -195,7 +199,9 @@ def tip(place: Place, *, base: str | None = None) -> str | None:
     if not origin.is_known:
         return None
     shared.bring(origin, name)
-    return place.repo.resolve(f"refs/remotes/{origin.name}/{name}")
+    if there := place.repo.resolve(f"refs/remotes/{origin.name}/{name}"):
+        catch_up(place.repo, f"refs/heads/{name}", there)
+    return there
 
 
 def registered(place: Place, model: str | None = None, *, base: str | None = None) -> list[Registered]:

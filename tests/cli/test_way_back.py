@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -168,3 +170,23 @@ def test_holds_and_emergencies_are_seen_where_versions_are_listed(live: Mlgit, r
     assert "It came to production in an EMERGENCY, by Ada: it still does." in shown.stderr
     assert row["stages"] == ["production"]
     assert (row["held"]["production"]["why"], row["emergencies"]["production"]["why"]) == ("the fair", "it still does")
+
+
+def test_two_clones_that_go_back_at_the_same_moment_both_find_it_done_once(live: Mlgit, repo: Repo, tmp_path: Path):
+    far = make_repo(tmp_path / "far.git", commit=False, bare=True)
+    repo.git("remote", "add", "origin", str(far.folder))
+    repo.git("push", "-q", "--all", "origin")
+    repo.git("push", "-q", "--tags", "origin")
+    shutil.copytree(repo.folder, tmp_path / "other", symlinks=True)
+
+    with ThreadPoolExecutor() as both:
+        asked = [
+            both.submit(live, "rollback", "digits", "production", "--direct", cwd=folder, check=False)
+            for folder in (repo.folder, tmp_path / "other")
+        ]
+
+    done = [one.result() for one in asked]
+    assert [one.returncode for one in done] == [0, 0], [one.stderr for one in done]
+    stages = ledger.of(store.tags(far), "digits")
+    assert stages.stages == {"production": "v1.0.0"}
+    assert [event.tag.name for event in stages.history if event.stage][2:] == ["digits#production#3"]
