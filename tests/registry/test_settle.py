@@ -325,3 +325,24 @@ def test_a_freeze_on_the_base_branch_keeps_a_stage_still_but_no_way_back(repo: R
     assert isinstance(way_back, propose.Plan)
     assert [(one.told, one.waits) for one in way_back.verdicts] == [(True, None)]
     assert way_back.unmet is None
+
+
+def test_a_pull_request_that_lifts_a_freeze_and_brings_what_a_program_asks_for_moves_nothing(repo: Repo, trained):
+    written(repo, **{
+        "registry__policy.yaml": "stages: {production: {gates: [{command: [test, -e, mine]}]}}\n",
+        "registry__freezes.yaml": "freezes: [{since: 2026-01-01, why: audit}]\n",
+    })  # fmt: skip
+    made = registering.register(repo, trained("a"), model="digits")
+    files = {
+        "registry__freezes.yaml": b"freezes: []\n",
+        "mine": b"1",
+        "registry__digits__production.yaml": b"version: v1.0.0\n",
+        "registry__digits__versions__v1.0.0.yaml": store.version_text(made).encode(),
+    }
+
+    (settled,) = settle.settle(repo, edited(repo, **files), sources=Sources(now=NOW))
+
+    assert [verdict.where for verdict in settled.verdicts if verdict.bars] == [
+        "registry/policy.yaml:1", "registry/freezes.yaml:1",
+    ]  # fmt: skip
+    assert ledger.of(store.tags(repo), "digits").stages == {}
