@@ -27,12 +27,27 @@ def asked(repo: Repo, forge: Forge, base: str, commit: str | None = None) -> Ask
     """
 
     def origin(settled: Settled) -> Origin:
-        pull = of_commit(forge, commit) if commit else None
-        if pull is None or pull.base != base:
-            pull = _proposed(repo, forge, settled, base)
+        pull = pull_of(repo, forge, settled, base, commit)
         return of_pull(forge, pull) if pull else Origin()
 
     return origin
+
+
+def pull_of(repo: Repo, forge: Forge, settled: Settled, base: str, commit: str | None) -> PullRequest | None:
+    """The pull request that asked for what becomes of a stage of *base*, where there was one.
+
+    A merge queue merges several with one push: then *commit*, where that ends, is the last one's.
+    """
+    last = of_commit(forge, commit) if commit else None
+    if last and last.base == base and not _is_other(last, settled):
+        return last
+    return _proposed(repo, forge, settled, base)
+
+
+def _is_other(pull: PullRequest, settled: Settled) -> bool:
+    """Whether *pull* proposes another version, stage or model."""
+    names = {name(settled.model, settled.version or "", settled.stage) for name in _BRANCHES}
+    return pull.head.startswith("promote/") and pull.head not in names
 
 
 def of_pull(forge: Forge, pull: PullRequest) -> Origin:

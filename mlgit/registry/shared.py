@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mlgit.core import refs
 from mlgit.core.run import Run
-from mlgit.errors import RefMovedError
+from mlgit.errors import GitError, RefMovedError
 from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move
 from mlgit.registry import ledger
@@ -70,6 +70,19 @@ def bring_commits(remote: Remote, oids: Sequence[str], *, generations: int = 1) 
     """Have the commits and tags *oids* of *remote*; of a shallow clone's, with so many *generations*."""
     is_shallow = (remote.repo.common_dir / "shallow").exists()
     remote.fetch(oids, depth=generations if is_shallow else None)
+
+
+def bring_before(remote: Remote, branch: str, before: str) -> None:
+    """Have where *branch* stood *before*. Raises `GitError` where nobody has that: its policy could not be asked."""
+    try:
+        bring_commits(remote, [before] if before else [])
+    except GitError as exc:
+        raise GitError(
+            f"{branch} stood at {before[:10]} before, which {remote.name} does not give: no stage moved.",
+            why=f"The policy that stood there would be asked. {exc.why}".strip(),
+            fix="`mlgit ci settle` by a dispatch asks the one that stands now: look at how it differs, then "
+            "gh workflow run mlgit-settle.yml",
+        ) from None
 
 
 def share(remote: Remote, tags: Sequence[str]) -> None:

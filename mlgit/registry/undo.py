@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from mlgit.core import escape, refs
+from mlgit.errors import MlgitError
 from mlgit.forge.base import Forge, PullRequest, PullState
 from mlgit.git.repo import Move, Repo
-from mlgit.registry.settle import Settled
+from mlgit.registry import asking
+from mlgit.registry.settle import Settled, is_refused
 from mlgit.store import registry as store
+
+
+def of_push(repo: Repo, forge: Forge, settled: Settled, base: str, commit: str) -> PullRequest | MlgitError | None:
+    """The pull request that takes back what a push of *commit* to *base* merged, where a gate refused it; or why none.
+
+    An error is told and not raised: that the stage did not move is what has to be heard.
+    """
+    if not is_refused(settled):
+        return None
+    try:
+        merged = asking.pull_of(repo, forge, settled, base, commit)
+        return propose(repo, forge, merged, settled) if merged else None
+    except MlgitError as exc:
+        return exc
 
 
 def propose(repo: Repo, forge: Forge, merged: PullRequest, settled: Settled) -> PullRequest | None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlgit.ci import code
-from mlgit.errors import GitError, MlgitError, UsageError
-from mlgit.forge.base import PullState
+from mlgit.core import refs
+from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import split_commit
-from mlgit.registry import asking, sending, settle, shared
+from mlgit.registry import asking, sending, settle, shared, undo
 from mlgit.registry.served import posting
 from mlgit.store import registry as store
 from mlgit.wiring import judging, promoting
@@ -35,34 +35,69 @@ class Push:
     after: str
 
 
-def foresee(
-    place: Place, forge: Forge, remote: Remote, *, head: str, into: str
-) -> tuple[list[Settled], MlgitError | None]:  # fmt: skip
-    """What merging *head* into the branch *into*, as GitHub tried it, does to the stages; a status of *head* says so.
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """A merge that GitHub has made to try it, and that is checked out."""
 
-    That merge is checked out. Policy and goals are those of what it goes into. Besides: what GitHub said of the status,
-    where that alone tells that we may only read. Raises `UsageError` where something else is checked out.
-    """
-    repo = place.repo
-    merge = repo.resolve("HEAD") or ""
-    base, *others = _parents(repo, merge) or ("",)
+    into: str
+    """The branch that it goes into."""
+    base: str
+    """Where that stands in it; its policy and its goals count."""
+    commit: str
+    """The commit whose status says what the gates say."""
+    asks: Callable[[Case], PullRequest | None]
+    """The pull request that asks for a stage."""
+
+
+def of_pull(place: Place, forge: Forge, *, head: str, into: str) -> Tried:
+    """The merge of a pull request. Raises `UsageError` where something else is checked out."""
+    base, *others = _parents(place.repo, place.repo.resolve("HEAD") or "") or ("",)
     if others != [head]:
         raise UsageError(
             f"What is checked out is not the merge of {head[:10]}.",
             fix="check out what the event pull_request is about, as actions/checkout does by itself",
         )
+
+    def asks(_case: Case) -> PullRequest | None:
+        return next((pull for pull in forge.pulls() if pull.head_commit == head), None)
+
+    return Tried(into=into, base=base, commit=head, asks=asks)
+
+
+def of_group(place: Place, forge: Forge, *, head: str, base: str, into: str) -> Tried:
+    """What a merge queue is about to merge after *base*. Raises `UsageError` where something else is checked out."""
+    if place.repo.resolve("HEAD") != head:
+        raise UsageError(
+            f"What is checked out is not the merge group {head[:10]}.",
+            fix="check out what the event merge_group is about, as actions/checkout does by itself",
+        )
+
+    def asks(case: Case) -> PullRequest | None:
+        name = refs.promotion_branch(case.candidate.model, case.candidate.version, case.stage)
+        return next((pull for pull in forge.pulls(head=name) if pull.base == into), None)
+
+    return Tried(into=into, base=base, commit=head, asks=asks)
+
+
+def foresee(
+    place: Place, forge: Forge, remote: Remote, tried: Tried
+) -> tuple[list[Settled], MlgitError | None]:  # fmt: skip
+    """What a merge that is *tried* does to the stages; a status says so, too.
+
+    Besides: what GitHub said of the status, where that alone tells that we may only read.
+    """
+    repo, base = place.repo, tried.base
+    merge = repo.resolve("HEAD") or ""
     shared.bring_commits(remote, [base])
     with repo.reader() as reader:
         is_changed = reader.tree(f"{base}:{store.FOLDER}") != reader.tree(f"{merge}:{store.FOLDER}")
     found = []
     if is_changed:
-        shared.bring(remote, into)
-        found = settle.foresee_in(
-            repo, base, merge, sources=_sources(place, base, remote, asks=lambda _case: _of_head(forge, head))
-        )
+        shared.bring(remote, tried.into)
+        found = settle.foresee_in(repo, base, merge, sources=_sources(place, base, remote, asks=tried.asks))
     try:
         if forge.capabilities.writable:
-            settle.tell(forge, head, found)
+            settle.tell(forge, tried.commit, found)
     except MlgitError as exc:
         if forge.capabilities.writable:
             raise
@@ -80,7 +115,7 @@ def settled(
     repo = place.repo
     shared.bring(remote, push.branch)
     shared.bring_commits(remote, [push.after], generations=2)
-    _bring_before(remote, push)
+    shared.bring_before(remote, push.branch, push.before)
     alone = push.after if repo.resolve(f"{push.after}^1") == push.before else None  # one merge, and not several
     asks = judging.merged(place, push.branch, commit=alone, remote=remote)
     sources = _sources(place, push.before or push.after, remote, asks=asks)
@@ -91,7 +126,8 @@ def settled(
     )  # fmt: skip
     if moved := {one.model for one in found if one.tag}:
         posting.post(repo, push.branch, moved, remote=remote)
-    return found, [back for one in found if (back := _taken_back(place, forge, push, one))]
+    backs = (undo.of_push(repo, forge, one, push.branch, push.after) for one in found)
+    return found, [back for back in backs if back]
 
 
 def reconciled(place: Place, remote: Remote, branch: str) -> list[Settled]:
@@ -103,38 +139,11 @@ def reconciled(place: Place, remote: Remote, branch: str) -> list[Settled]:
     return found
 
 
-def _bring_before(remote: Remote, push: Push) -> None:
-    """Have where the branch stood. Raises `GitError` where nobody has that any more: its policy could not be asked."""
-    try:
-        shared.bring_commits(remote, [push.before] if push.before else [])
-    except GitError as exc:
-        raise GitError(
-            f"{push.branch} stood at {push.before[:10]} before, which {remote.name} does not give: no stage moved.",
-            why=f"The policy that stood there would be asked. {exc.why}".strip(),
-            fix="`mlgit ci settle` by a dispatch asks the one that stands now: look at how it differs, then "
-            "gh workflow run mlgit-settle.yml",
-        ) from None
-
-
-def _taken_back(place: Place, forge: Forge, push: Push, one: Settled) -> PullRequest | MlgitError | None:
-    if not settle.is_refused(one):
-        return None
-    try:
-        merged = (pull for pull in forge.pulls(state=PullState.MERGED) if pull.merge_commit == push.after)
-        return promoting.undo(place, pull, one) if (pull := next(merged, None)) else None
-    except MlgitError as exc:  # that the stage did not move is what has to be heard
-        return exc
-
-
 def _parents(repo: Repo, commit: str) -> list[str]:
     """Those that *commit* names, whether they are here or not."""
     with repo.reader() as reader:
         found = reader.read(commit) if commit else None
     return split_commit(found[2])[1] if found else []
-
-
-def _of_head(forge: Forge, head: str) -> PullRequest | None:
-    return next((pull for pull in forge.pulls() if pull.head_commit == head), None)
 
 
 def _sources(place: Place, commit: str, remote: Remote, *, asks: Callable[[Case], PullRequest | None]) -> Sources:

@@ -190,6 +190,23 @@ def test_who_merges_is_judged_by_the_policy_that_stands_on_github_by_then(place:
     assert place.far.resolve("main") == raised
 
 
+def test_a_merge_queue_asks_of_each_group_after_what_goes_before_it(place: Place):
+    numbers = [place.propose(0.95), place.propose(0.5)]
+    base, said = place.far.resolve("main") or "", []
+    for number in numbers:
+        pull = place.there.pulls[number]
+        with place.far.reader() as reader:
+            files = dict(reader.tree(f"{pull['sha']}:") or {})
+        head = place.far.commit(base, files, f"group of {number}")
+        place.far.git("update-ref", f"refs/heads/gh-readonly-queue/main/pr-{number}-{base}", head)
+        group = {"head_sha": head, "base_sha": base, "base_ref": "refs/heads/main"}
+        done = place.job("gates", head, {"action": "checks_requested", "merge_group": group})
+        said.append((done.returncode, [one.state.value for one in place.forge.statuses(head)]))
+        base = head
+
+    assert said == [(0, ["success"]), (4, ["failure"])]
+
+
 def test_no_change_lowers_the_gate_that_it_goes_through_and_its_merge_is_taken_back(place: Place):
     number = place.propose(0.5, **{store.POLICY: LOW})
 

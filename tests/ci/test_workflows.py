@@ -227,7 +227,7 @@ def test_no_workflow_has_rights_that_a_job_did_not_ask_for():
 def test_a_push_of_runs_or_charts_starts_no_report():
     told = read(workflows.rendered(["report"], Options())[WORKFLOWS["report"].path].body)
 
-    assert told["on"]["push"] == {"branches-ignore": ["exp/**", "mlgit-assets"]}
+    assert told["on"]["push"] == {"branches-ignore": ["exp/**", "mlgit-assets", "gh-readonly-queue/**"]}
 
 
 @pytest.mark.parametrize("labels", [("null",), ("true", "False", "8"), ("8-cores", "a b"), ("gpu", "x64.large")])

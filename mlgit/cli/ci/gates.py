@@ -19,7 +19,8 @@ def command(as_json: bool) -> None:
 
     It is the merge that GitHub has made to try it, which a job of the event pull_request checks out. The policy and
     the goals are those of the branch that it goes into. Exits with 4 where a gate fails. Of a pull request that moves
-    no stage the status says that, so a rule can ask for it. A token that may only read, as of a fork's, sets none.
+    no stage the status says that, so a rule can ask for it. In a merge queue it is asked about each group, after what
+    goes before it, by a status of the group's commit. A token that may only read, as of a fork's, sets none.
 
     \b
     Examples:
@@ -32,13 +33,19 @@ def command(as_json: bool) -> None:
     place = wiring.place()
     forge, remote = stages.github(place)
     told = job.event()
+    event: Any = told if isinstance(told, dict) else {}
     try:
-        pull: Any = told["pull_request"] if isinstance(told, dict) else None
-        head, into = str(pull["head"]["sha"]), str(pull["base"]["ref"])
+        if group := event.get("merge_group"):
+            into = str(group["base_ref"]).removeprefix("refs/heads/")
+            head, base = str(group["head_sha"]), str(group["base_sha"])
+            tried = settling.of_group(place, forge, head=head, base=base, into=into)
+        else:
+            pull = event["pull_request"]
+            tried = settling.of_pull(place, forge, head=str(pull["head"]["sha"]), into=str(pull["base"]["ref"]))
     except (KeyError, TypeError):
         fix = "mlgit registry reconcile --dry-run asks about a branch"
         raise UsageError("This job is about no pull request.", fix=fix) from None
-    found, refused = settling.foresee(place, forge, remote, head=head, into=into)
+    found, refused = settling.foresee(place, forge, remote, tried)
     if refused:
         output.note(f"no status says so on the commit, for we may only read here: {refused}")
     if as_json:
