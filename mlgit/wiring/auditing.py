@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mlgit.core.model import ModelVersion
     from mlgit.registry.audit.drift import Standing
     from mlgit.registry.audit.happened import Entry
+    from mlgit.registry.audit.live import Finding
     from mlgit.registry.audit.standing import Live
-    from mlgit.registry.audit.verifying import Finding
     from mlgit.store.observed import Observation
     from mlgit.store.place import Place
     from mlgit.store.registry import Tag
@@ -55,10 +55,10 @@ def verify(
 
     *content*: every byte of what is live and every signature is checked too.
     """
-    from mlgit.registry.audit import verifying
+    from mlgit.registry.audit import live, verifying
 
     name = store.base_name(place.repo, base)
-    ways = verifying.Ways(
+    ways = live.Ways(
         now=time.time(), goals=_goals(place), content=_content(place, name) if content else None
     )  # fmt: skip
     return verifying.verify(place.repo, name, ways, model)

@@ -211,3 +211,17 @@ def test_of_a_registry_that_cannot_be_read_the_rest_is_verified(history: History
     assert (found.model, found.stage) == ("other", "production")
     assert found.what.startswith("its file cannot be read: registry/other/production.yaml:")
     assert history.verify("digits") == []
+
+
+def test_all_rules_of_a_policy_that_match_count(history: History):
+    more = b"models:\n- models: dig*\n  stages:\n    production:\n      gates:\n      - {metric: accuracy, max: 0.85}\n"
+    history.edit("Ask more of digits", registry__policy_yaml=POLICY + more)
+    history.promote(history.register(accuracy=0.8))
+    there = next(tag for tag in store.tags(history.repo) if tag.name == history.tag())
+    one_less = there.message.replace('"registry/policy.yaml:12"', '"registry/policy.yaml:1"')
+
+    assert history.verify() == []
+
+    history.repo.git("tag", "-d", there.name)
+    history.repo.tag(f"refs/tags/{there.name}", there.commit, one_less, when=there.when)
+    assert history.broken() == ["the gate registry/policy.yaml:12 was skipped: its tag does not say what it saw"]
