@@ -120,7 +120,7 @@ def brought(
     if not address or _is_here(address):
         if offline:
             raise UsageError("A repository of this machine is never away.", fix="leave offline out, or name another")
-        return _of_folder(Path(address).resolve() if address else places.here(), name, into, base, verify=verify), []
+        return _of_folder(Path(address).resolve() if address else places.here(), name, into, base, verify=verify)
     there = clone.of(address)
     found = finding.find(there, name, base=base, offline=offline, anew=verify)
     usual = there.repo.folder / "served" / f"{found.version.model}-{found.version.version}"
@@ -179,7 +179,7 @@ def _is_here(address: str) -> bool:
 
 def _of_folder(
     start: Path, name: str, into: Callable[[ModelVersion, Path], Path], base: str | None, *, verify: bool
-) -> Model:
+) -> tuple[Model, list[str]]:
     """Of the repository that *start* lies in."""
     home = places.of_reader(start)
     if home is None:
@@ -192,8 +192,15 @@ def _of_folder(
     if (folder := into(version, usual)) == usual:
         bringing.leave_out_of_git(folder)
     _, which = shelf.parts(name)
-    found = Found(version=version, stage="" if shelf.is_version(which) else which, base=branch)
-    return _brought(home.repo, found, folder, verify=verify)
+    stage = "" if shelf.is_version(which) else which
+    made = _brought(home.repo, Found(version=version, stage=stage, base=branch), folder, verify=verify)
+    tagged = ledger.of(store.tags(home.repo, version.model), version.model).stages.get(stage)
+    if tagged in (None, version.version):
+        return made, []
+    return made, [
+        f"{branch} asks for {made.name} {made.version} in {stage}, which is brought; by the tags here it serves "
+        f"{tagged}. It is not settled, or no gate let it through, or its tag is not here yet: mlgit sync brings it."
+    ]
 
 
 def _brought(

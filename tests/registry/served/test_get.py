@@ -358,3 +358,16 @@ def test_a_signature_that_the_stage_asks_for_is_asked_for_of_who_takes_the_model
         mlgit.models.get("churn@production", repo=team.url)
 
     assert mlgit.models.get("churn@v1.0.0", repo=team.url).version == "v1.0.0"  # no stage is asked for
+
+
+def test_in_a_clone_that_may_lack_tags_the_branch_counts_and_a_difference_is_told(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+):
+    team.promote(team.train("good"))
+    team.merge(team.train("better"))
+    monkeypatch.chdir(str(team.repo.work_tree))
+
+    with pytest.warns(
+        UserWarning, match=r"main asks for churn v1\.1\.0 in production.*by the tags here it serves v1\.0\.0"
+    ):
+        assert mlgit.models.get("churn@production").version == "v1.1.0"
