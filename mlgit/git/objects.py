@@ -123,6 +123,10 @@ class Reader:
         """The bytes of each of *names*, which are not read for it; None where there is none."""
         return (head and head[2] for head in self._heads(names))
 
+    def ids(self, names: Iterable[str]) -> Iterator[str | None]:
+        """The id of each of *names*, `<tag>^{}` among them; None where there is none."""
+        return (head and head[0] for head in self._heads(names))
+
     def kinds(self, names: Iterable[str]) -> Iterator[str | None]:
         """`commit`, `tree`, `blob` or `tag` for each of *names*; None where there is none."""
         return (head and head[1] for head in self._heads(names))

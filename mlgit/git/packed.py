@@ -1,7 +1,7 @@
-"""Very many new branches at once, put where `git pack-refs` puts them: a file each costs a sync each, and a lock.
+"""Very many new branches or tags at once, put where `git pack-refs` puts them: a file each costs a sync and a lock.
 
 As in `refs`, only the plain case is done here, and every doubt is left to `git update-ref`, which says what is wrong.
-Like those of a fresh clone, such branches have no reflog until they move.
+Like those of a fresh clone, such refs have no reflog until they move.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from mlgit.git.refs import is_plain
 
 _FEW = 20
 _BRANCHES = ("refs/heads/", "refs/remotes/")
+_TAGS = "refs/tags/"
 _A_FILE = 100_000
 """Bytes of packed refs that are read and written as quickly as one ref becomes a file."""
 _HEAD = b"# pack-refs with: peeled fully-peeled sorted \n"
@@ -27,19 +28,21 @@ _HEAD = b"# pack-refs with: peeled fully-peeled sorted \n"
 def create(folder: Path, common_dir: Path, new: Mapping[str, str]) -> bool:
     """Make the branches *new* (full names), each at a commit, all or none, synced; False where that is git's to do.
 
+    Tags may be among them, also annotated ones.
+
     Nothing has changed then. *folder* is where git is run.
     """
     packed = common_dir / "packed-refs"
     if len(new) < _FEW or _size(packed) > len(new) * _A_FILE or packed.is_symlink():
         return False
-    if not all(ref.startswith(_BRANCHES) and is_plain(ref) for ref in new):
+    if not all(ref.startswith((*_BRANCHES, _TAGS)) and is_plain(ref) for ref in new):
         return False
-    with Reader(folder) as reader:
-        if any(kind != "commit" for kind in reader.kinds(new.values())):
-            return False
+    peeled = _peeled(folder, new)
+    if peeled is None:
+        return False
     with _locked(folder) as is_locked:
         before = packed.read_bytes() if packed.exists() else _HEAD
-        if not is_locked or _is_loose(common_dir, new) or (after := _with(before, new)) is None:
+        if not is_locked or _is_loose(common_dir, new) or (after := _with(before, new, peeled)) is None:
             return False
         _write(packed, after)
         if _is_loose(common_dir, new):  # made by somebody who had looked before we wrote
@@ -65,8 +68,23 @@ def _locked(folder: Path) -> Iterator[bool]:
         git.communicate(b"abort\n")
 
 
-def _with(content: bytes, new: Mapping[str, str]) -> bytes | None:
-    """Packed refs with *new* among them, sorted as git sorts; None where one of the names is taken, or a folder's."""
+def _peeled(folder: Path, new: Mapping[str, str]) -> dict[str, str] | None:
+    """Of the annotated tags among *new*, what each is of; None where something else is no commit, or not here."""
+    with Reader(folder) as reader:
+        kinds = dict(zip(new, reader.kinds(new.values()), strict=True))
+        if any(kind != "commit" and (kind, ref.startswith(_TAGS)) != ("tag", True) for ref, kind in kinds.items()):
+            return None
+        tags = [ref for ref, kind in kinds.items() if kind == "tag"]
+        found = dict(zip(tags, reader.ids(f"{new[ref]}^{{}}" for ref in tags), strict=True))
+    known = {ref: oid for ref, oid in found.items() if oid}
+    return known if len(known) == len(found) else None
+
+
+def _with(content: bytes, new: Mapping[str, str], peeled: Mapping[str, str]) -> bytes | None:
+    """Packed refs with *new* among them, sorted as git sorts; None where one of the names is taken, or a folder's.
+
+    *peeled*: what annotated tags among *new* are of.
+    """
     entries: dict[bytes, bytes] = {}
     head, name = b"", b""
     for line in content.splitlines(keepends=True):
@@ -77,7 +95,8 @@ def _with(content: bytes, new: Mapping[str, str]) -> bytes | None:
         else:
             name = line.rstrip(b"\n").partition(b" ")[2]
             entries[name] = line
-    added = {ref.encode(): f"{oid} {ref}\n".encode() for ref, oid in new.items()}
+    of = {ref: f"^{oid}\n" for ref, oid in peeled.items()}
+    added = {ref.encode(): f"{oid} {ref}\n{of.get(ref, '')}".encode() for ref, oid in new.items()}
     every = entries | added
     if len(every) < len(entries) + len(added) or not _folders(every).isdisjoint(every):
         return None

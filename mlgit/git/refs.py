@@ -12,7 +12,7 @@ import os
 import re
 from pathlib import Path
 
-_PLAIN = re.compile(r"refs(?:/[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)+")
+_PLAIN = re.compile(r"refs(?:/[A-Za-z0-9][A-Za-z0-9_@#!-]*(?:\.[A-Za-z0-9_@#!-]+)*)+")
 """Names that are certainly valid: git-check-ref-format(1) allows more."""
 
 

@@ -26,13 +26,14 @@ def bring(remote: Remote, base: str) -> None:
     """Have the branch *base* as *remote* has it (as its remote branch), and the tags of models that are not here."""
     repo, branch = remote.repo, f"refs/heads/{base}"
     there, here = remote.refs(branch, f"{_TAGS}*"), repo.refs(_TAGS)
-    moves = [Move(ref, None, oid) for ref, oid in there.items() if ref not in here and is_ours(ref)]
-    kept = f"refs/remotes/{remote.name}/{base}"
+    tags = [Move(ref, None, oid) for ref, oid in there.items() if ref not in here and is_ours(ref)]
+    kept, tip = f"refs/remotes/{remote.name}/{base}", list[Move]()
     if (now := there.get(branch)) and now != (before := repo.refs(kept).get(kept)):
-        moves.append(Move(kept, before, now))
+        tip = [Move(kept, before, now)]
     with_its_run = 2  # a second version of a run is an empty commit on the run's
-    bring_commits(remote, [move.new for move in moves if move.new], generations=with_its_run)
-    repo.move(moves, why=f"the registry of {remote.name}")
+    bring_commits(remote, [move.new for move in (*tags, *tip) if move.new], generations=with_its_run)
+    for moves in filter(None, (tags, tip)):  # very many tags are quick, where they are alone
+        repo.move(moves, why=f"the registry of {remote.name}")
 
 
 def bring_runs(remote: Remote, run: Run) -> None:

@@ -92,9 +92,9 @@ def test_one_that_somebody_makes_at_this_moment_is_theirs_and_none_of_ours_is_ma
 ):
     theirs, real = repo.git("commit-tree", "-m", "theirs", "HEAD^{tree}"), packed._with
 
-    def meanwhile(content: bytes, refs: dict[str, str]) -> bytes | None:
+    def meanwhile(content: bytes, refs: dict[str, str], peeled: dict[str, str]) -> bytes | None:
         repo.git("update-ref", "refs/heads/exp/p/n-7", theirs)
-        return real(content, refs)
+        return real(content, refs, peeled)
 
     monkeypatch.setattr(packed, "_with", meanwhile)
 
@@ -174,3 +174,30 @@ def test_those_of_a_remote_are_made_at_once_too(repo: Repo):
 
     assert repo.refs("refs/remotes/") == there
     assert not (repo.common_dir / "refs/remotes").exists()
+
+
+def test_annotated_tags_are_made_at_once_as_git_would_have_packed_them(repo: Repo):
+    repo.git("tag", "-a", "-m", "annotated", "one")
+    tag = repo.refs("refs/tags/")["refs/tags/one"]
+    new = {f"refs/tags/net{name}": tag for number in range(COUNT) for name in (f"@v1.{number}.0", f"#prod#{number}")}
+    new["refs/tags/light"] = head(repo)
+
+    assert create(repo, new)
+    made = (repo.common_dir / "packed-refs").read_text()
+
+    repo.git("pack-refs", "--all")
+    rest = [line for line in (repo.common_dir / "packed-refs").read_text().split("\n") if "refs/tags/one" not in line]
+    assert [line for line in rest if "refs/tags/" in line] == [
+        line for line in made.split("\n") if "refs/tags/" in line
+    ]
+    assert made.count(f"^{head(repo)}\n") == len(new) - 1
+    assert repo.git("rev-parse", "net@v1.7.0^{commit}").strip() == head(repo)
+    assert repo.git("fsck", "--strict", "--no-dangling") == ""
+
+
+def test_a_branch_at_a_tag_is_gits_to_refuse(repo: Repo):
+    repo.git("tag", "-a", "-m", "annotated", "one")
+    tag = repo.refs("refs/tags/")["refs/tags/one"]
+
+    assert not create(repo, dict.fromkeys(new(repo), tag))
+    assert not create(repo, {f"refs/tags/t{number}": "1" * 40 for number in range(COUNT)})
