@@ -157,6 +157,7 @@ stages:
     ]
     assert "error" in told[6]
     assert "it is not run to have a look" in told[6]
+    assert told[7] == "    to pass: mlgit policy explain digits@v1.0.0 production --run runs it"
     assert [one["outcome"] for one in plain["stages"]["production"]] == ["fail", "pass", "fail", "error"]
     assert plain["stages"]["production"][0]["fix"] == "mlgit promote digits@v1.0.0 staging first"
     assert "mlgit policy explain digits@v1.0.0 staging" in unsaid.stderr

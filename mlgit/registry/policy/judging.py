@@ -50,4 +50,6 @@ def refusal(candidate: ModelVersion, stage: str, verdicts: Sequence[Verdict]) ->
 
 
 def _failed(verdict: Verdict) -> str:
+    if verdict.waits:
+        return "waits"
     return {"fail": "failed", "inconclusive": "is inconclusive", "error": "was in error"}[verdict.outcome.value]

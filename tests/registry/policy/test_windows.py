@@ -128,3 +128,4 @@ def test_a_frozen_stage_waits_and_says_for_what():
     assert weekend.fix == "merge it after Mon 2026-11-30 09:00 CET"
     assert weekend.refused == "the stage is frozen until Mon 2026-11-30 09:00 CET (rest), the gate asks another time"
     assert monday.observed == "Mon 2026-11-30 09:00 CET"
+    assert weekend.observed == "Sat 2026-11-28 12:00 CET (rest)"

@@ -33,18 +33,26 @@ def problem(asked: Settings) -> str:
 
 def judge(asked: Settings, seen: Evidence) -> Finding:
     """Exit code 0 passes, 1 fails, and whatever else it did is an error."""
-    ran = seen.ran.get(asked) or Ran(problem=seen.lacking.get(Need.COMMANDS, "it was not run"))
+    lacking = seen.lacking.get(Need.COMMANDS, "")
+    ran = seen.ran.get(asked) or Ran(problem=lacking or "it was not run")
     outcome = {0: Outcome.PASSED, 1: Outcome.FAILED}.get(-1 if ran.code is None or ran.problem else ran.code)
     how = ran.problem or (f"not at its end after {asked.timeout}" if ran.code is None else f"exit code {ran.code}")
     words = " ".join(asked.command)
     name = words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"
     return Finding(
         gate=f"`{name}` lets it pass", outcome=outcome or Outcome.ERROR,
-        observed=f"{how}: {ran.last}" if ran.last else how, said=f"`{name}` ended with {ran.last or how}"
-        if outcome else f"`{name}` could not judge it ({how})",
-        asks="exit code 0", fix="" if outcome else f"see what ails {asked.command[0]}, on the base branch",
+        observed=f"{how}: {ran.last}" if ran.last else how,
+        said=f"`{name}` says {ran.last or 'no'}" if outcome else f"`{name}` could not judge it ({how})",
+        asks="exit code 0", fix=_fix(asked, seen, is_run=not lacking) if outcome is None else "",
         inputs={"command": list(asked.command), "code": ran.code, "last": ran.last, "problem": ran.problem or None},
     )  # fmt: skip
+
+
+def _fix(asked: Settings, seen: Evidence, *, is_run: bool) -> str:
+    one = seen.candidate
+    if is_run:
+        return f"see what ails {asked.command[0]}, on the base branch"
+    return f"mlgit policy explain {one.model}@{one.version} {seen.stage} --run runs it"
 
 
 KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=lambda _: frozenset({Need.COMMANDS}))

@@ -25,7 +25,8 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
     found = windows.standing(window, seen.now)
     end = windows.moment(found.until) if found and found.until else ""
     return Finding(
-        gate=f"no freeze ({window.when})", outcome=outcome(found is None), observed=windows.now_there(window, seen.now),
+        gate=f"no freeze ({window.when})", outcome=outcome(found is None),
+        observed=windows.now_there(window, seen.now) + (f" ({window.why})" if found and window.why else ""),
         said=f"the stage is frozen until {end or 'the policy says otherwise'}"
         + (f" ({window.why})" if window.why else ""),
         asks="another time", waits=Wait.TIME if end else None,
