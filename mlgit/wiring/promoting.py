@@ -98,7 +98,10 @@ def settle_stages(
     if dry_run:
         return settle.reconcile(repo, name, sources=sources, dry_run=True, only=only)
     asked = asking.asked(repo, forge(place), name)
-    return _shared(place, name, lambda _tip: settle.reconcile(repo, name, sources=sources, asked=asked, only=only))
+    found = _shared(place, name, lambda _tip: settle.reconcile(repo, name, sources=sources, asked=asked, only=only))
+    if on_github(place) is None:  # also of what somebody has settled who died before its page
+        post(place, name, [only[0]] if only else registry.models(repo))
+    return found
 
 
 def undo(place: Place, pull: PullRequest, settled: Settled) -> PullRequest | None:
@@ -177,13 +180,14 @@ def direct(place: Place, wanted: Stage, think: Callable[[str], Plan], *, base: s
 
     origin = remote(place)
     name = registry.base_name(place.repo, base)
-    made = directly.promote(
-        place.repo, wanted, base=name, think=think, title=card.title(wanted),
-        sources=judging.sources(place), remote=origin if origin.is_known else None,
-    )  # fmt: skip
-    if not origin.is_known:
-        post(place, name, {wanted.model})
-    return made
+    try:
+        return directly.promote(
+            place.repo, wanted, base=name, think=think, title=card.title(wanted),
+            sources=judging.sources(place), remote=origin if origin.is_known else None,
+        )  # fmt: skip
+    finally:
+        if not origin.is_known:  # also where it serves that already: who did it may have died before its page
+            post(place, name, {wanted.model})
 
 
 def tip(place: Place, *, base: str | None = None) -> str | None:

@@ -224,6 +224,13 @@ def test_no_workflow_has_rights_that_a_job_did_not_ask_for():
             assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(told["on"])
 
 
+def test_no_tag_starts_a_workflow_for_it_would_be_that_of_the_commit_that_is_tagged():
+    for file in workflows.rendered([*WORKFLOWS], Options()).values():
+        told = read(file.body)
+        push = told.get("on", {}).get("push") if isinstance(told.get("on"), dict) else None
+        assert push is None or ({"branches", "branches-ignore"} & {*push} and not {"tags", "tags-ignore"} & {*push})
+
+
 def test_a_push_of_runs_or_charts_starts_no_report():
     told = read(workflows.rendered(["report"], Options())[WORKFLOWS["report"].path].body)
 

@@ -7,13 +7,14 @@ import pytest
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
 from mlgit.registry import propose as proposing
-from mlgit.registry import registering
+from mlgit.registry import registering, settle
 from mlgit.registry.gathering import Sources
+from mlgit.registry.served import posting
 from mlgit.store import registry as store
 from tests import dying
 
 _DYING = """
-import shutil, sys
+import json, shutil, sys
 from pathlib import Path
 from mlgit.core.model import Stage
 from mlgit.errors import GateFailedError, UsageError
@@ -67,7 +68,9 @@ def told(here):
     known = ledger.of(store.tags(repo), "digits")
     pulls = [(one.state.value, one.head) for one in FolderForge(repo).pulls(state=None)]
     tree = repo.git("ls-tree", "-r", "main")
-    return pulls, [(one.stage, one.version) for one in known.history], tree, repo.git("status", "--porcelain")
+    page = json.loads(repo.read("mlgit-registry", "digits/production.json"))["version"]
+    pages = page, repo.git("log", "--format=%s", "mlgit-registry")
+    return pages, pulls, [(one.stage, one.version) for one in known.history], tree, repo.git("status", "--porcelain")
 
 
 def state(folder):
@@ -117,6 +120,8 @@ def ready(repo: Repo, trained) -> Repo:
         store.version_path("digits", "v1.0.0"): store.version_text(versions[0]).encode(),
     }  # fmt: skip
     repo.git("reset", "-q", "--hard", repo.commit(repo.resolve("main"), files, "first"))
+    settle.reconcile(repo, "main", sources=Sources())
+    posting.post(repo, "main")
     return repo
 
 
@@ -139,6 +144,10 @@ def test_who_commits_directly_and_is_killed_has_it_settled_the_next_time(ready: 
 
 
 def test_stages_that_are_half_settled_when_it_is_killed_are_settled_by_the_next(ready: Repo):
+    plan = proposing.plan(ready, "digits", "v1.1.0", "production", base="main", sources=Sources())
+    changes = {path: text.encode() for path, text in plan.files.items()}
+    ready.git("reset", "-q", "--hard", ready.commit(plan.base_commit, changes, "by hand"))
+
     assert killed(ready, "settle") > 0
 
 

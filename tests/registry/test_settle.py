@@ -71,6 +71,18 @@ def test_tags_in_one_second_are_dated_apart(repo: Repo, trained):
     assert sorted(tag.when for tag in store.tags(repo)) == [NOW, NOW + 1, NOW + 2]
 
 
+def test_a_clock_that_lags_behind_the_one_that_tagged_before_does_not_turn_a_stage_back(repo: Repo, trained):
+    for name in ("a", "b"):
+        registering.register(repo, trained(name), model="digits", now=NOW)
+    ahead, behind = NOW + 10_000_000, NOW - 10_000_000
+    settle.settle(repo, promoted(repo, "v1.0.0", "staging"), sources=Sources(), now=ahead)
+
+    settle.settle(repo, promoted(repo, "v1.1.0", "staging"), sources=Sources(), now=behind)
+
+    assert ledger.of(store.tags(repo), "digits").stages == {"staging": "v1.1.0"}
+    assert "staging" in shown_by_gto(repo)["v1.1.0"]
+
+
 def test_settling_twice_changes_nothing(repo: Repo, trained):
     registering.register(repo, trained("a"), model="digits")
     merge = promoted(repo, "v1.0.0", "staging")
