@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from mlgit.core import escape
@@ -109,7 +109,9 @@ def account(ledgers: Iterable[Ledger], history: History) -> list[Entry]:
             asked.setdefault(where, []).append(change)
     tagged = [(event.tag.when, 1, entry) for one in known for event, entry in _of_tags(one, asked, history.order)]
     events = [event for one in known for event in one.history]
-    written = [(change.turn, 0, entry) for change, entry in _of_changes(history, events)]
+    written = [
+        (change.turn, 2 if stage_path(change.path) else 0, entry) for change, entry in _of_changes(history, events)
+    ]
     return [entry for *_, entry in sorted([*tagged, *written], key=lambda one: one[:2])]
 
 
@@ -181,6 +183,9 @@ def _of_changes(history: History, events: Sequence[Event]) -> Iterator[tuple[Cha
             until = later.get(where, len(history.order))
             served = [event for at, event in moves.get(where, ()) if number <= at < until]
             made = list(_of_stage(change, where, served))
+            # A hold that came with a move is told after it: tags are dated a second apart, and so may be late.
+            turns = [event.tag.when for event in served if commit_of(event.tag.message) == change.commit]
+            change = replace(change, turn=max([change.turn, *turns]))
             if _moves(change, where):
                 later[where] = number
         else:
