@@ -6,15 +6,18 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from mlgit.git.repo import Repo
+from mlgit.registry.policy import gates
 from mlgit.tracking import wish
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+POLICY, GATES = ROOT / "docs/policy.md", ROOT / "docs/models.md"
 ON_GITHUB = "first-experiment"
 """What `tests/flows/test_first_experiment.py` plays."""
 
@@ -63,6 +66,15 @@ def test_every_row_of_coming_from_w_b_is_held_by_a_test():
         assert found, row
         assert re.search(rf"^(    )?def {found[3]}\(", (ROOT / found[2]).read_text(), re.MULTILINE), row
     assert len(rows) > 100
+
+
+def test_every_kind_of_gate_and_each_of_its_settings_stands_in_the_page_on_policies():
+    text = POLICY.read_text()
+    (table,) = re.findall(r"^\| gate .*?\n\n", text, re.DOTALL | re.MULTILINE)
+    kinds = [[field.name for field in fields(settings)] for settings in gates.KINDS]
+
+    assert [first for first, *_ in kinds if f"`{first}: " not in table] == []
+    assert [name for kind in kinds for name in kind if f"{name}:" not in text + GATES.read_text()] == []
 
 
 def test_every_variable_of_a_run_stands_in_the_page_on_tracking():
