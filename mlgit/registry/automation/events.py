@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from mlgit.core.model import Stage
 from mlgit.registry import decision
 from mlgit.registry.automation.file import On
-from mlgit.registry.ledger import Action, Ledger
+from mlgit.registry.ledger import DEPRECATED, Action, Ledger
 from mlgit.registry.ledger import Event as Tagged
 from mlgit.store import registry as store
 
@@ -26,7 +26,7 @@ class Event:
     stage: str | None = None
     version: str | None = None
     instead: str | None = None
-    """The version that the stage served before."""
+    """The version that the stage served until then."""
     when: float
     """Seconds since the epoch."""
     by: str = ""
@@ -71,26 +71,36 @@ def since(
 
 def _tagged(known: Ledger) -> Iterator[Event]:
     served: dict[str, list[str]] = {}
+    assigned: dict[str, list[str]] = {}
     for tagged in known.history:
-        before = served.setdefault(tagged.stage, []) if tagged.stage else []
-        if (on := _on(tagged, before)) is not None:
-            yield _event(known, tagged, on, before[-1] if before and before[-1] else None)
-        if tagged.stage:
-            before.append(tagged.version or "" if tagged.action is Action.ASSIGN else "")
+        if tagged.stage is None:
+            if tagged.action is Action.REGISTER:
+                yield _event(known, tagged, On.VERSION)
+        elif tagged.version and tagged.stage != DEPRECATED:
+            stands = assigned.setdefault(tagged.stage, [])
+            was = stands[-1] if stands else None
+            if tagged.version in stands:
+                stands.remove(tagged.version)
+            if tagged.action is Action.ASSIGN:
+                stands.append(tagged.version)
+            serves = stands[-1] if stands else None
+            earlier = served.setdefault(tagged.stage, [])
+            if (on := _on(was, serves, earlier)) is not None:
+                yield _event(known, replace(tagged, version=serves or tagged.version), on, was)
+            if serves:
+                earlier.append(serves)
 
 
-def _on(tagged: Tagged, served: list[str]) -> On | None:
-    """What a tag means; *served*: what its stage served before, oldest first."""
-    if tagged.action is Action.REGISTER:
-        return On.VERSION
-    if tagged.action is Action.UNASSIGN:
+def _on(was: str | None, serves: str | None, earlier: Collection[str]) -> On | None:
+    """What a stage's tag means, after which it *serves* something else than it *was*; *earlier*: all that it served."""
+    if serves == was:
+        return None  # said again, or taken back from beneath
+    if serves is None:
         return On.EMPTIED
-    if tagged.action is Action.ASSIGN:
-        return On.ROLLED_BACK if tagged.version in served else On.PROMOTED
-    return None
+    return On.ROLLED_BACK if serves in earlier else On.PROMOTED
 
 
-def _event(known: Ledger, tagged: Tagged, on: On, instead: str | None) -> Event:
+def _event(known: Ledger, tagged: Tagged, on: On, instead: str | None = None) -> Event:
     why = decision.of_message(tagged.tag.message) if tagged.stage else None
     version = known.versions.get(tagged.version or "")
     digest = why.digest if why and why.digest else str(store.told(version.message).get("hash", "")) if version else ""

@@ -11,7 +11,7 @@ from mlgit.errors import MlgitError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import ledger
-from mlgit.registry.automation import running
+from mlgit.registry.automation import events, running
 from mlgit.registry.automation.events import Event
 from mlgit.registry.automation.file import Automation, Command, Follower, On
 from mlgit.registry.automation.running import MOST_TRIES, Delivery, Registry
@@ -182,3 +182,22 @@ def test_what_nobody_asks_about_any_more_is_forgotten(repo: Repo):
     run(state, told, registry(repo), now=NOW + 10)
 
     assert list(state.read()["tell"].done) == ["net#production#1"]
+
+
+def test_a_stage_is_emptied_once_and_goes_back_to_what_a_tag_uncovers(repo: Repo):
+    moves = ("prod#1=v1.0.0", "prod#2=v1.1.0", "prod!#3=v1.1.0", "prod#4=v1.1.0", "prod!#5=v1.0.0", "prod!#6=v1.1.0")
+    tagged(repo, "net@v1.0.0", "net@v1.1.0", *(f"net#{move}" for move in moves))
+
+    found = [event for event in events.since(registry(repo).ledgers, (), NOW) if event.stage]
+
+    assert [(event.on, event.version, event.instead) for event in found] == [
+        (On.PROMOTED, "v1.0.0", None), (On.PROMOTED, "v1.1.0", "v1.0.0"), (On.ROLLED_BACK, "v1.0.0", "v1.1.0"),
+        (On.ROLLED_BACK, "v1.1.0", "v1.0.0"), (On.EMPTIED, "v1.1.0", "v1.1.0"),
+    ]  # fmt: skip
+
+
+def test_what_is_deprecated_and_a_tag_of_what_is_no_version_move_no_stage(repo: Repo):
+    tagged(repo, "net@v1.0.0", "net#deprecated#1=v1.0.0", "net#deprecated!#2=v1.0.0")
+    repo.tag("refs/tags/net#production#3", repo.resolve("HEAD") or "", "by hand", when=NOW + 9)
+
+    assert [event.id for event in events.since(registry(repo).ledgers, (), NOW)] == ["net@v1.0.0"]
