@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -206,12 +207,14 @@ def _dispatched(place: Place, workflow: str, ref: str, inputs: Mapping[str, str]
 def _ran(place: Place, commit: str, asked: Command, content: bytes) -> str:
     from mlgit.core import figures
     from mlgit.registry import programs
+    from mlgit.registry.automation.acting import without
 
     if lacking := [name for name in asked.secrets if name not in os.environ]:
         raise UsageError(f"The environment has no {lacking[0]}, which {asked.command[0]} asks for.")
     secrets, seconds = {name: os.environ[name] for name in asked.secrets}, figures.seconds(asked.timeout) or 0
     with programs.copy(place.repo, commit) as folder:
         ended = programs.run(asked.command, folder, seconds=seconds, content=content, env=secrets)
+    ended = replace(ended, printed=without(ended.printed, secrets.values()))
     if ended.code == 0:
         return ended.last
     how = f"went on for more than {asked.timeout}" if ended.code is None else f"ended with {ended.code}"

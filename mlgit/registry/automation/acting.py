@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.error import HTTPError
 
 from mlgit import web
-from mlgit.core import escape
+from mlgit.core import escape, secrets
+from mlgit.core.masking import Mask, parts
 from mlgit.errors import MlgitError, UsageError
 from mlgit.registry.automation import webhook
 from mlgit.registry.automation.events import Event
@@ -55,17 +57,54 @@ def _posted(hook: Webhook, message: str, body: bytes, environ: Mapping[str, str]
             fix=f"on GitHub: gh secret set {hook.secret}, and list it in mlgit ci init --secret {hook.secret}",
         )
     headers = webhook.headers(message, body, secret=secret, moment=int(time.time()))
+    status, said = _in_time(hook, body, headers)
+    said = escape.line(without(said, [secret]), _ANSWER)
+    if status < 300:
+        return f"{status} {said}".strip()
+    raise MlgitError(f"{hook.webhook} answered {status}.", why=said, fix="it is tried again")
+
+
+def _in_time(hook: Webhook, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+    """(status, how the answer begins, as far as it came in time) of a POST. Raises `MlgitError` where none came.
+
+    A thread asks, for a server that says a letter now and then keeps every timeout of a socket from ending.
+    """
+    heard: list[tuple[int, str]] = []
+    trouble = f"it was silent for {hook.seconds:g} seconds"
+
+    def ask() -> None:
+        nonlocal trouble
+        try:
+            for said in _answers(hook, body, headers):
+                heard.append(said)  # noqa: PERF402  (what is known by then counts, should more never come)
+        except (OSError, ValueError, http.client.HTTPException) as exc:
+            trouble = str(exc)
+
+    thread = threading.Thread(target=ask, name=f"mlgit {hook.webhook}", daemon=True)
+    thread.start()
+    thread.join(hook.seconds)
+    if not heard:
+        raise MlgitError(f"{hook.webhook} did not answer.", why=trouble, fix="it is tried again")
+    return heard[-1]
+
+
+def _answers(hook: Webhook, body: bytes, headers: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """The status, as soon as it is known; then how the answer begins, too."""
     try:
-        with web.opened(
-            hook.webhook, seconds=hook.seconds, method="POST", content=body, headers=headers
-        ) as answer:  # fmt: skip
-            if answer.url != hook.webhook:  # by then the POST has become a GET
-                raise MlgitError(f"{hook.webhook} leads to {answer.url}.", fix="name that address itself")
-            said = answer.read(4 * _ANSWER).decode(errors="replace")
-            return f"{answer.status} {escape.line(said, _ANSWER)}".strip()
+        answer: http.client.HTTPResponse | HTTPError = web.opened(
+            hook.webhook, seconds=hook.seconds, method="POST", content=body, headers=headers, follows=False
+        )
     except HTTPError as exc:
-        with exc:
-            said = escape.line(exc.read(4 * _ANSWER).decode(errors="replace"), _ANSWER)
-        raise MlgitError(f"{hook.webhook} answered {exc.code}.", why=said, fix="it is tried again") from None
-    except (OSError, ValueError, http.client.HTTPException) as exc:
-        raise MlgitError(f"{hook.webhook} did not answer.", why=str(exc), fix="it is tried again") from None
+        answer = exc
+    status = answer.status or 0
+    with answer:
+        to = answer.headers.get("Location") if status >= 300 else None
+        yield status, f"It leads to {to}: name that address itself." if to else ""
+        if not to:
+            yield status, answer.read(4 * _ANSWER).decode(errors="replace")
+
+
+def without(text: str, values: Iterable[str]) -> str:
+    """*text* without the secrets *values*, and without what looks like one: git is to keep it."""
+    mask = Mask(part.encode() for value in values for part in parts(value))
+    return secrets.redact((mask.feed(text.encode()) + mask.end()).decode(errors="replace"))

@@ -26,6 +26,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
     heard: list[tuple[Mapping[str, str], bytes]]
     status: int
+    leave: threading.Event
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -33,10 +34,15 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.send_response(self.status)
         if self.status == 302:
             self.send_header("Location", "/elsewhere")
+        if self.status == 503:  # and then no word
+            self.send_header("Content-Length", "10")
+            self.end_headers()
+            self.leave.wait(60)
         self.end_headers()
-        self.wfile.write(b"thanks\x1b[31m\nmore")
+        self.wfile.write(b"thanks\x1b[31m\nmore, sesame")
 
     def do_GET(self) -> None:
+        self.heard.append(({}, b"a redirect was followed"))
         self.send_response(200)
         self.end_headers()
 
@@ -46,13 +52,14 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def receiver(status: int = 200) -> Iterator[tuple[str, list[tuple[Mapping[str, str], bytes]]]]:
-    handler = type("Handler", (Receiver,), {"heard": [], "status": status})
+    handler = type("Handler", (Receiver,), {"heard": [], "status": status, "leave": threading.Event()})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/hook", handler.heard  # type: ignore[attr-defined]
         finally:
+            handler.leave.set()  # type: ignore[attr-defined]
             server.shutdown()
             thread.join()
 
@@ -68,7 +75,7 @@ def test_a_webhook_is_told_what_happened_and_what_serves_by_now_signed():
         said = act(Webhook(webhook=url, secret="KEY"))
 
     ((headers, body),) = heard
-    assert said == "200 thanks more"
+    assert said == "200 thanks more, ***"
     told = json.loads(body)
     assert (told["type"], told["timestamp"]) == ("model.promoted", "2027-01-15T08:00:00Z")
     assert told["data"]["version"] == "v1.1.0"
@@ -79,10 +86,18 @@ def test_a_webhook_is_told_what_happened_and_what_serves_by_now_signed():
     )
 
 
-@pytest.mark.parametrize(("status", "what"), [(500, "answered 500"), (404, "answered 404"), (302, "leads to")])
+@pytest.mark.parametrize(
+    ("status", "what"), [(500, "answered 500"), (404, "answered 404"), (302, "leads to /elsewhere")]
+)
 def test_what_is_no_success_fails(status: int, what: str):
     with receiver(status) as (url, heard), pytest.raises(MlgitError, match=what):
         act(Webhook(webhook=url))
+    assert len(heard) == 1
+
+
+def test_who_refuses_and_never_says_why_has_refused():
+    with receiver(503) as (url, heard), pytest.raises(MlgitError, match="answered 503"):
+        act(Webhook(webhook=url, seconds=0.5))
     assert len(heard) == 1
 
 

@@ -12,6 +12,7 @@ from mlgit.errors import ConfigError
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
 from mlgit.registry import registering
+from mlgit.registry.automation import state
 from mlgit.registry.automation.advancing import Passed
 from mlgit.store import registry as store
 from mlgit.wiring import automating, promoting
@@ -128,3 +129,16 @@ def test_a_version_is_proposed_once_it_has_soaked_and_moves_at_once_where_the_fi
     assert (waits.version, waits.is_moved) == (None, False)
     assert "soak" in waits.why or "10d" in waits.why, waits.why
     assert FolderForge(inside).pulls() == []
+
+
+def test_what_a_command_prints_is_kept_without_its_secrets(inside: Repo, trained, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("NOTES", "hunter2hunter2")
+    leaks = "import os; print('no right with ' + os.environ['NOTES']); raise SystemExit(1)"
+    write(inside, {store.AUTOMATIONS: AUTOMATIONS, "note.py": leaks})
+    began = time.time()
+    registering.register(inside, trained("a", accuracy=0.9), model="digits")
+
+    (done,) = automating.automate(wiring.place(), since=began)
+
+    assert "ended with 1. no right with ***" in done.done.said
+    assert "hunter2" not in inside.git("log", "-p", "--format=%B", state.REF)
