@@ -51,6 +51,8 @@ class Event:
     version: str | None = None
     stage: str | None = None
     count: int = 0
+    serves: str | None = None
+    """What its stage serves from then on."""
     tag: Tag
 
     @property
@@ -167,7 +169,8 @@ def _ledger(model: str, events: list[Event]) -> Ledger:
                 held.append(version)
                 if event.stage == DEPRECATED:
                     deprecations[version] = event.tag
-            event = replace(event, version=version)  # the tag names the commit, not the version
+            # the tag names the commit, not the version
+            event = replace(event, version=version, serves=held[-1] if held else None)
         known.append(event)
     ordered = {version: versions[version] for version in sorted(versions, key=refs.version_key)}
     gone = assigned.pop(DEPRECATED, [])

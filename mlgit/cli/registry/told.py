@@ -33,9 +33,11 @@ def live_row(one: Live) -> tuple[str, ...]:
 
 
 def gates(one: Entry) -> str:
-    """What the gates said: `3 passed`, `2 passed, 1 fail`; that there is no record where a stage moved without one."""
+    """What the gates said: `3 passed`, `2 passed, 1 fail`; that there is no record where a version came without one."""
+    from mlgit.registry.audit.happened import SERVES
+
     if one.decision is None:
-        return "no record" if one.tag and one.stage and one.version else ""
+        return "no record" if one.what in SERVES else ""
     said = [str(gate.get("outcome")) for gate in one.decision.gates]
     others = [f"{said.count(word)} {word}" for word in dict.fromkeys(said) if word != "pass"]
     passed = [f"{said.count('pass')} passed"] if "pass" in said else []

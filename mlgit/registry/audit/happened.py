@@ -135,6 +135,8 @@ def _of_tags(
     for event in known.history:
         stage, version = event.stage or "", event.version or ""
         commit = commit_of(event.tag.message) if stage else ""
+        if commit and event.action is Action.UNASSIGN and event.serves and stage != DEPRECATED:
+            continue  # a stage is emptied by a tag for each version that it ever served; the last one does it
         number = order.get(commit, -1)
         change = next(
             (one for one in reversed(asked.get((known.model, stage), ())) if order[one.commit] <= number), None

@@ -45,6 +45,15 @@ def test_holds_lifts_freezes_and_edits_are_told(history: History):
     ]
 
 
+def test_a_stage_that_served_several_versions_is_emptied_once(history: History):
+    one, two = history.register(accuracy=0.8), history.register(accuracy=0.9)
+    history.promote(one)
+    history.promote(two)
+    history.settle(history.edit("Nobody asks for it any more", registry__digits__production_yaml=None))
+
+    assert history.told()[-2:] == [("promoted", "production", two), ("emptied", "production", two)]
+
+
 def test_a_version_that_was_merged_and_refused_is_told_as_never_served(history: History):
     good, bad = history.register(accuracy=0.8), history.register(accuracy=0.1)
     history.promote(good)
