@@ -15,7 +15,7 @@ from mlgit.cli import halted, output, proposed
 from mlgit.cli.choose import MODEL, SERVING
 from mlgit.core import escape, figures
 from mlgit.errors import UsageError
-from mlgit.wiring import halting
+from mlgit.wiring import halting, promoting
 
 if TYPE_CHECKING:
     from mlgit.registry.policy.freezes import Freeze
@@ -84,7 +84,8 @@ def command(
         title=f"Freeze {models} {stages}", why=f"{models} {stages} is {new}.", plain=halted.plain(new),
         already=f"{models} {stages} is {escape.line(str(new))} already.",
     )  # fmt: skip
-    halted.do(place, name, act, direct=direct, as_json=as_json)
+    at = promoting.brought(place, name, direct=direct)
+    halted.do(place, name, act, at=at, direct=direct, as_json=as_json)
     if not any(fnmatchcase(model, models) for model in store.models(place.repo)):
         output.note(f"No model is called {models!r} so far: mlgit model ls")
 

@@ -41,14 +41,14 @@ def plain(freeze: Freeze) -> dict[str, object]:
     }  # fmt: skip
 
 
-def do(place: Place, base: str, act: Act, *, direct: bool, as_json: bool) -> None:
-    """Do *act* on *base*, and say what became of it."""
+def do(place: Place, base: str, act: Act, *, at: str | None, direct: bool, as_json: bool) -> None:
+    """Do *act* on *base*, which stands *at* a commit of the remote's, and say what became of it."""
     body = f"{act.title}.\n\n{escape.markdown(act.why, 2_000)}".strip() + "\n"
     pull = commit = None
     if direct:
         commit = halting.at_once(place, base, act.change, f"{act.title}\n\n{act.why}".strip())
     else:
-        pull = halting.by_pull(place, base, act.change, branch=act.branch, title=act.title, body=body)
+        pull = halting.by_pull(place, base, act.change, branch=act.branch, title=act.title, body=body, at=at)
     if as_json:
         output.as_json({**act.plain, "pull": pull.number if pull else None, "commit": commit})
     elif pull:

@@ -7,7 +7,7 @@ import click
 from mlgit import wiring
 from mlgit.cli import halted, proposed
 from mlgit.cli.choose import MODEL, SERVING
-from mlgit.wiring import halting
+from mlgit.wiring import halting, promoting
 
 
 @click.command()
@@ -36,13 +36,14 @@ def command(
 
     place = wiring.place()
     name = store.base_name(place.repo, base)
+    at = promoting.brought(place, name, direct=direct)
     if lift:
-        change, now = halting.lift(place, model, stage, base=name)
+        change, now = halting.lift(place, model, stage, base=name, at=at)
     else:
-        change, now = halting.hold(place, model, stage, why=reason, base=name)
+        change, now = halting.hold(place, model, stage, why=reason, base=name, at=at)
     word = "Lift the hold of" if lift else "Hold"
     act = halted.Act(
         change=change, branch=refs.hold_branch(model, stage, lifts=lift), title=f"{word} {model} {stage}",
         why=reason, already=proposed.held(now), plain=proposed.stands(now),
     )  # fmt: skip
-    halted.do(place, name, act, direct=direct, as_json=as_json)
+    halted.do(place, name, act, at=at, direct=direct, as_json=as_json)

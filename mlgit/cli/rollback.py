@@ -43,7 +43,7 @@ def command(model: str, stage: str, to: str | None, reason: str, base: str | Non
 
     place = wiring.place()
     is_direct = how.direct and not how.dry_run
-    at = promoting.tip(place, base=base) if is_direct else None
+    at = None if how.dry_run else promoting.brought(place, base, direct=how.direct)
     found = halting.way_back(place, model, stage, to=to, why=reason, base=base, at=at)
     if isinstance(found, Stage):
         _done(place, found, base, how)
@@ -59,7 +59,7 @@ def command(model: str, stage: str, to: str | None, reason: str, base: str | Non
     try:
         made = promoting.direct(place, wanted, think, base=base)
     except UsageError:  # somebody else goes back at this moment, too
-        at = promoting.tip(place, base=base)
+        at = promoting.brought(place, base, direct=True)
         there = halting.way_back(place, model, stage, to=to, why=reason, base=base, at=at)
         if not isinstance(there, Stage):
             raise

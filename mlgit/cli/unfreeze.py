@@ -9,6 +9,7 @@ import click
 from mlgit import wiring
 from mlgit.cli import halted, proposed
 from mlgit.cli.choose import MODEL, SERVING
+from mlgit.wiring import promoting
 
 
 @click.command()
@@ -36,4 +37,5 @@ def command(models: str, stages: str, direct: bool, base: str | None, as_json: b
         branch=refs.freeze_branch(models, stages, lifts=True), already=f"{models} {stages} is not frozen.",
         plain={"models": models, "stages": stages},
     )  # fmt: skip
-    halted.do(place, name, act, direct=direct, as_json=as_json)
+    at = promoting.brought(place, name, direct=direct)
+    halted.do(place, name, act, at=at, direct=direct, as_json=as_json)

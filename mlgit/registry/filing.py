@@ -84,13 +84,14 @@ def _tip(repo: Repo, base: str, remote: Remote | None) -> str:
 
 
 def by_pull(
-    repo: Repo, forge: Forge, base: str, branch: str, edit: Edit, *, title: str, body: str
+    repo: Repo, forge: Forge, base: str, branch: str, edit: Edit, *, title: str, body: str, at: str | None = None
 ) -> PullRequest | None:  # fmt: skip
     """The pull request from *branch*, one commit on *base*, that does what *edit* says; the open one, if there is.
 
-    It is brought up to date then. None where all is so already. Raises `NotFoundError` where there is no such base.
+    It is brought up to date then. *at*: where the base stands, should it not be known here. None where all is so
+    already. Raises `NotFoundError` where there is no such base.
     """
-    tip = store.base_commit(repo, base)
+    tip = at or store.base_commit(repo, base)
     with repo.reader() as reader:
         changes = edit(reader, tip)
     if not changes:

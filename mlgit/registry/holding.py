@@ -14,10 +14,10 @@ from mlgit.registry.filing import Edit
 from mlgit.store import registry as store
 
 
-def standing(repo: Repo, model: str, stage: str, *, base: str) -> Stage:
-    """What the file of *stage* says on *base*. Raises `NotFoundError` where it serves nothing."""
+def standing(repo: Repo, model: str, stage: str, *, base: str, at: str | None = None) -> Stage:
+    """What the file of *stage* says on *base*, or *at* a commit of it. Raises `NotFoundError` for nothing."""
     ledger.name(stage, "stage")
-    commit = store.base_commit(repo, base)
+    commit = at or store.base_commit(repo, base)
     with repo.reader() as reader:
         return _stage(reader, commit, model, stage)
 

@@ -59,18 +59,18 @@ def emergency(place: Place, why: str) -> Emergency:
     return Emergency(by=_me(place), why=why.strip(), since=figures.moment(time.time()))
 
 
-def hold(place: Place, model: str, stage: str, *, why: str, base: str) -> tuple[Edit, Stage]:
-    """The change that holds *stage* on *base*, and how it stands there now."""
+def hold(place: Place, model: str, stage: str, *, why: str, base: str, at: str | None) -> tuple[Edit, Stage]:
+    """The change that holds *stage* on *base*, and how it stands there now, or *at* a commit of it."""
     from mlgit.registry import holding
 
-    return holding.edit(model, stage, _hold(place, why)), holding.standing(place.repo, model, stage, base=base)
+    return holding.edit(model, stage, _hold(place, why)), holding.standing(place.repo, model, stage, base=base, at=at)
 
 
-def lift(place: Place, model: str, stage: str, *, base: str) -> tuple[Edit, Stage]:
-    """The change that lifts the hold of *stage* on *base*, and how it stands there now."""
+def lift(place: Place, model: str, stage: str, *, base: str, at: str | None) -> tuple[Edit, Stage]:
+    """The change that lifts the hold of *stage* on *base*, and how it stands there now, or *at* a commit of it."""
     from mlgit.registry import holding
 
-    return holding.edit(model, stage, None), holding.standing(place.repo, model, stage, base=base)
+    return holding.edit(model, stage, None), holding.standing(place.repo, model, stage, base=base, at=at)
 
 
 def freeze(place: Place, models: str, stages: str, *, until: float | None, why: str) -> Freeze:
@@ -83,11 +83,16 @@ def freeze(place: Place, models: str, stages: str, *, until: float | None, why: 
     return Freeze(models=models, stages=stages, since=now, until=until, why=why.strip(), by=_me(place))
 
 
-def by_pull(place: Place, base: str, change: Edit, *, branch: str, title: str, body: str) -> PullRequest | None:
-    """The pull request that does what *change* says, or the open one, brought up to date; None: all is so already."""
+def by_pull(
+    place: Place, base: str, change: Edit, *, branch: str, title: str, body: str, at: str | None
+) -> PullRequest | None:  # fmt: skip
+    """The pull request that does what *change* says, or the open one, brought up to date; None: all is so already.
+
+    *at*: the commit of *base* that counts, else the one that is here.
+    """
     from mlgit.registry import filing
 
-    return filing.by_pull(place.repo, opening(place), base, branch, change, title=title, body=body)
+    return filing.by_pull(place.repo, opening(place), base, branch, change, title=title, body=body, at=at)
 
 
 def at_once(place: Place, base: str, change: Edit, message: str) -> str | None:

@@ -143,8 +143,14 @@ def promotion(
     )  # fmt: skip
 
 
-def brought(place: Place, base: str | None = None) -> str | None:
-    """Where *base* stands on GitHub, brought here with the models' tags; None where pull requests live elsewhere."""
+def brought(place: Place, base: str | None = None, *, direct: bool = False) -> str | None:
+    """Where *base* stands on GitHub, brought here with the models' tags; None where pull requests live elsewhere.
+
+    For a commit that is to go there *direct*, on the remote origin, wherever that is: the branch here follows then,
+    unless work is in the way.
+    """
+    if direct:
+        return _tip(place, base)
     from mlgit.registry import shared
     from mlgit.store import registry
 
@@ -190,11 +196,8 @@ def direct(place: Place, wanted: Stage, think: Callable[[str], Plan], *, base: s
             post(place, name, {wanted.model})
 
 
-def tip(place: Place, *, base: str | None = None) -> str | None:
-    """Where the base branch stands on the remote origin; None where there is no such remote.
-
-    It is brought here, and the branch here follows, unless work is in the way.
-    """
+def _tip(place: Place, base: str | None) -> str | None:
+    """Where the base branch stands on the remote origin, once it is here; None where there is no such remote."""
     from mlgit.git.merge import catch_up
     from mlgit.registry import shared
     from mlgit.store import registry

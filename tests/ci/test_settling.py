@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -19,10 +20,11 @@ from mlgit.core.run import Run
 from mlgit.errors import MlgitError
 from mlgit.forge.base import Forge, ReviewVerdict
 from mlgit.git.merge import merged_tree
-from mlgit.git.repo import Repo
+from mlgit.git.repo import Move, Repo
 from mlgit.index import query
 from mlgit.registry import decision, ledger, registering
 from mlgit.registry.decision import Origin
+from mlgit.registry.policy import freezes
 from mlgit.store import folding
 from mlgit.store import registry as store
 from tests import github
@@ -108,6 +110,17 @@ class Place:
         job.git("checkout", "-q", "--detach", "FETCH_HEAD")
         (self.work / "event.json").write_text(json.dumps(event))
         return self.mlgit("ci", verb, cwd=folder, check=False)
+
+    @contextlib.contextmanager
+    def lagging(self) -> Iterator[None]:
+        """Have this clone know nothing of what stages come to serve meanwhile."""
+        known = self.here.refs("refs/heads/main", "refs/remotes/origin/main", "refs/tags/")
+        yield
+        here = self.here.refs("refs/heads/main", "refs/remotes/origin/main", "refs/tags/*#*")
+        self.here.move(
+            [Move(ref, now, known.get(ref)) for ref, now in here.items() if now != known.get(ref)], why="test"
+        )
+        self.here.git("reset", "-q", "--hard")
 
     def says(self, number: int) -> list[str]:
         """The states of the gates on the head of a pull request."""
@@ -303,11 +316,11 @@ def test_a_gate_over_seeds_is_asked_in_a_clone_that_holds_no_run(place: Place, a
     assert "3 and 3 seeds" in recorded
 
 
-def test_a_rollback_on_github_is_settled_by_its_job_and_nothing_older_is_merged_over_it(place: Place):
+def test_a_rollback_from_a_clone_that_lags_behind_is_settled_and_nothing_older_is_merged_over_it(place: Place):
     place.merge(place.propose(0.95))
-    place.merge(place.propose(0.96))
-    older = place.propose(0.97)
-    place.here.git("pull", "-q", "--tags", "origin", "main")
+    with place.lagging():
+        place.merge(place.propose(0.96))
+        older = place.propose(0.97)
 
     place.mlgit("rollback", "digits", "production", "--reason", "it burns", cwd=place.here.folder)
     number = max(place.there.pulls)
@@ -324,6 +337,25 @@ def test_a_rollback_on_github_is_settled_by_its_job_and_nothing_older_is_merged_
     with pytest.raises(MlgitError):
         place.forge.merge(older)
     assert place.job("settle", "main", {}).stdout == "Every stage serves what its file says.\n"
+
+
+@pytest.mark.parametrize("direct", [[], ["--direct"]])
+def test_what_github_serves_is_held_and_frozen_from_a_clone_that_lags_behind(place: Place, direct: list[str]):
+    with place.lagging():
+        place.merge(place.propose(0.95))
+
+    for words in (("hold", "digits", "production"), ("freeze", "digits"), ("freeze", "others"), ("unfreeze", "digits")):
+        place.mlgit(*words, *direct, cwd=place.here.folder)
+        if not direct:
+            with place.lagging():
+                place.merge(max(place.there.pulls))
+
+    with place.far.reader() as reader:
+        held = store.stage_at(reader, "main", "digits", "production")
+        frozen = reader.blob(f"main:{freezes.SOURCE}") or b""
+    assert held
+    assert (held.version, held.hold is None) == ("v1.0.0", False)
+    assert [one.models for one in freezes.read(frozen)] == ["others"]
 
 
 def test_an_emergency_on_github_passes_its_job_and_is_said_on_the_pull_request_after_it(place: Place):

@@ -42,6 +42,7 @@ def command(
     from mlgit.core import refs
     from mlgit.registry import aliasing, filing, shared, shelf
     from mlgit.store import registry as store
+    from mlgit.wiring import promoting
 
     place = wiring.place()
     repo, name = place.repo, store.base_name(place.repo, base)
@@ -62,7 +63,10 @@ def command(
         shared.share_version(remote, found.model, found.version)
     if by_pull:
         branch = refs.alias_branch(found.model, (*names, *gone)[0])
-        pull = filing.by_pull(repo, wiring.opening(place), name, branch, edit, title=title, body=f"{title}.\n")
+        pull = filing.by_pull(
+            repo, wiring.opening(place), name, branch, edit, title=title, body=f"{title}.\n",
+            at=promoting.brought(place, name),
+        )  # fmt: skip
     else:
         commit = filing.at_once(repo, name, edit, title, remote=remote)
     if as_json:
