@@ -136,6 +136,6 @@ def _shards(repo: Repo, reader: Reader, to: Mapping[str, str]) -> Iterator[tuple
 
 
 RUNS = Picture(
-    name="index", version=VERSION, schema=Path(__file__).parent / "schema.sql", where=WHERE,
-    known="SELECT ref, tip FROM runs WHERE NOT instr(ref, ':')", apply=_apply, cleared=_cleared,
+    name="index", version=VERSION, schema=Path(__file__).parent / "schema.sql",
+    moved=picture.of_refs(WHERE, "SELECT ref, tip FROM runs WHERE NOT instr(ref, ':')"), apply=_apply, cleared=_cleared,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A throw-away picture of what some refs say, in a file of SQLite: made anew where it is damaged.
+"""A throw-away picture of something in git, mostly of what some refs say, in a file of SQLite: made anew where damaged.
 
 It is as git is at the moment of a question: what has moved since the last one is applied first.
 """
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from mlgit.git import looking
 from mlgit.git.looking import Look, Moved
@@ -20,6 +20,7 @@ from mlgit.git.repo import Repo
 from mlgit.store import locks, records
 
 T = TypeVar("T")
+M = TypeVar("M")
 _NO_DAMAGE = (
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
@@ -30,7 +31,7 @@ _UNUSED = 30 * 86400.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class Picture(Generic[M]):
     """What of git is pictured, and how."""
 
     name: str
@@ -38,13 +39,11 @@ class Picture:
     version: int
     """Goes up with every change of the schema: each has a file of its own, so two that are in use do not meet."""
     schema: Path
-    """Its tables in SQL, among them `looks (stamp, loose)`."""
-    where: Sequence[str]
-    """The refs that it is of, as prefixes (`git.looking`)."""
-    known: str
-    """The question that is answered with each of these refs, and what it points at."""
-    apply: Callable[[Repo, sqlite3.Connection, Moved], None]
-    """Has it say what moved: first it takes `looks` away, and puts the new one there once all is settled."""
+    """Its tables in SQL."""
+    moved: Callable[[Repo, sqlite3.Connection], M | None]
+    """What it does not say yet; None where it says all. Of refs: `of_refs`."""
+    apply: Callable[[Repo, sqlite3.Connection, M], None]
+    """Has it say what moved."""
     cleared: Callable[[sqlite3.Connection], bool] = lambda _: False
     """Whether it was made empty just now, because too little in it counts."""
 
@@ -73,13 +72,13 @@ class Picture:
         """`ask`, of the file *path* or (None) in memory."""
         with contextlib.closing(self.open(path)) as connection:
             version = _version(connection)
-            if moved := self._moved(repo, connection):
+            if (moved := self.moved(repo, connection)) is not None:
                 with self._alone(repo) if path else contextlib.nullcontext():
                     if (
                         self.cleared(connection) or _version(connection) != version
                     ):  # somebody else brought it up to date
-                        moved = self._moved(repo, connection)
-                    if moved:
+                        moved = self.moved(repo, connection)
+                    if moved is not None:
                         self.apply(repo, connection, moved)
             connection.execute("BEGIN")
             return question(connection)
@@ -129,15 +128,24 @@ class Picture:
         """One process at a time brings it up to date; the others wait, and then find little to do."""
         return locks.alone(repo.own / f"{self.name}.lock")
 
-    def _moved(self, repo: Repo, connection: sqlite3.Connection) -> Moved | None:
-        """What moved since it was brought up to date; None where nothing did."""
+
+def of_refs(where: Sequence[str], known: str) -> Callable[[Repo, sqlite3.Connection], Moved | None]:
+    """The `moved` of a picture of the refs below the prefixes *where* (`git.looking`).
+
+    *known*: the question that is answered with each of these refs, and what it points at. There is a table `looks
+    (stamp, loose)`: who applies what moved takes it away first, and puts the new one there once all is settled.
+    """
+
+    def moved(repo: Repo, connection: sqlite3.Connection) -> Moved | None:
         row = connection.execute("SELECT stamp, loose FROM looks").fetchone()
         before = (
             Look(row[0], {ref: (tip, stamp) for ref, (tip, stamp) in records.decode(row[1]).items()}) if row else Look()
         )
-        moved = looking.look(repo, self.where, before, lambda: dict(connection.execute(self.known)))
+        found = looking.look(repo, where, before, lambda: dict(connection.execute(known)))
         is_settled = row is not None  # else somebody was killed as he brought it up to date, or nobody has yet
-        return None if is_settled and not moved.to and not moved.gone and moved.look == before else moved
+        return None if is_settled and not found.to and not found.gone and found.look == before else found
+
+    return moved
 
 
 def differences(stored: Mapping[str, object], anew: Mapping[str, object]) -> list[str]:

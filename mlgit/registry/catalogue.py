@@ -218,6 +218,6 @@ def _text(told: Mapping[str, Any], key: str) -> str:
 
 
 PICTURE = Picture(
-    name="registry", version=VERSION, schema=Path(__file__).with_suffix(".sql"), where=("refs/tags/",),
-    known="SELECT ref, oid FROM tags", apply=_apply,
+    name="registry", version=VERSION, schema=Path(__file__).with_suffix(".sql"),
+    moved=picture.of_refs(("refs/tags/",), "SELECT ref, oid FROM tags"), apply=_apply,
 )  # fmt: skip

@@ -52,6 +52,7 @@ def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int
     from mlgit.dvc import cache
     from mlgit.index import build
     from mlgit.registry import catalogue
+    from mlgit.registry.audit import branch
     from mlgit.store import purge as purging
 
     if recorded := _jobs_of(place, plan.runs):  # a job's worktree would keep the code
@@ -63,6 +64,7 @@ def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int
         cache.destroy(place.repo, still_only_of(place.repo, plan.runs, some, folder), folder=folder)
     build.forget(place.repo)
     catalogue.PICTURE.forget(place.repo)
+    branch.forget(place.repo)
     keep_shards(place.repo)
     return count
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlgit.errors import MlgitError
+from mlgit.errors import MlgitError, NotFoundError
 from mlgit.store.place import Place
 from mlgit.wiring import forge, on_github
 from mlgit.wiring.named import in_use, only_of, still_only_of
@@ -116,7 +116,9 @@ def findings(place: Place, to: str | None, done: Callable[[int], None]) -> Itera
     from mlgit.git.remote import Remote
     from mlgit.index import build, sharding
     from mlgit.registry import catalogue
+    from mlgit.registry.audit import branch
     from mlgit.store import check
+    from mlgit.store.registry import base_commit, base_name
 
     yield from check.everything(place.repo, done)
     yield from _lost(place.repo, asks=to is not None)
@@ -126,6 +128,9 @@ def findings(place: Place, to: str | None, done: Callable[[int], None]) -> Itera
         for line in lines:
             where = f"mlgit/{picture.file(place.repo).name}"
             yield check.Finding(where=where, what=line, repair=partial(picture.forget, place.repo))
+    with suppress(NotFoundError):  # there is no such branch
+        for line in branch.check(place.repo, base_commit(place.repo, base_name(place.repo))):
+            yield check.Finding(where="mlgit/changes", what=line, repair=partial(branch.forget, place.repo))
     if to is not None:
         yield from check.elsewhere(Remote(repo=place.repo, name=to))
 
