@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
 from mlgit.core import refs
-from mlgit.errors import NotFoundError, UsageError
+from mlgit.errors import ConfigError, NotFoundError, UsageError
 from mlgit.registry import ledger
 from mlgit.registry.audit import changes, drift, happened, standing
-from mlgit.registry.policy import freezes
+from mlgit.registry.policy import file, freezes
 from mlgit.store import observed
 from mlgit.store import registry as store
 
@@ -120,9 +121,14 @@ def standings(
     with repo.reader() as reader:
         files = store.stage_files(reader, commit)
         frozen = freezes.read(reader.blob(f"{commit}:{freezes.SOURCE}"))
-    desired = drift.Desired(files=files, ledgers=ledger.read(tags), freezes=frozen)
+        policy = None
+        with suppress(ConfigError):  # `mlgit policy check` tells of one that cannot be read
+            text = reader.blob(f"{commit}:{store.POLICY}")
+            policy = file.read(text, source=store.POLICY) if text is not None else None
+    known = ledger.read(tags)
     if model is not None:
-        mine = {where: stage for where, stage in files.items() if where[0] == model}
-        desired = drift.Desired(files=mine, ledgers={model: ledger.of(tags, model)}, freezes=frozen)
+        files = {where: stage for where, stage in files.items() if where[0] == model}
+        known = {model: ledger.of(tags, model)}
+    desired = drift.Desired(files=files, ledgers=known, freezes=frozen, policy=policy)
     seen = [one for one in observed.known(repo) if model in (None, one.model)]
     return drift.standings(desired, seen, now=time.time(), max_age=max_age)

@@ -10,6 +10,7 @@ from mlgit.core import figures
 from mlgit.core.model import Stage
 from mlgit.registry.ledger import Ledger
 from mlgit.registry.policy import freezes
+from mlgit.registry.policy.file import Policy
 from mlgit.registry.policy.freezes import Freeze
 from mlgit.store import registry as store
 from mlgit.store.observed import Observation
@@ -53,6 +54,7 @@ class Desired:
     files: Mapping[tuple[str, str], Stage]
     ledgers: Mapping[str, Ledger]
     freezes: Sequence[Freeze]
+    policy: Policy | None = None
 
 
 def standings(
@@ -96,9 +98,12 @@ def _standing(
     if freeze:
         told[State.FROZEN] = str(freeze)
     state = next((state for state in State if state in told), State.SYNCED)
+    why = [told[state] for state in State if state in told]
+    if served and desired.policy and stage not in desired.policy.stages(model):
+        why.append(f"{desired.policy.source} lists no such stage: nothing moves it")
     return Standing(
         model=model, stage=stage, target=one.target if one else "", state=state, wanted=wanted, served=served,
-        runs=runs, seen=one.seen if one else None, why="; ".join(told[state] for state in State if state in told),
+        runs=runs, seen=one.seen if one else None, why="; ".join(why),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -88,6 +89,14 @@ class Room:
                                self.tip, "--", f":(top,literal){store.POLICY}")  # fmt: skip
         return frozenset(oid for line in listed.split("\n") if line for oid in line.split(" ")[2:4] if oid.strip("0"))
 
+    @cached_property
+    def stands(self) -> file.Policy | None:
+        """The policy at the tip; None where there is none, or none that can be read."""
+        text = self.reader.blob(f"{self.tip}:{store.POLICY}")
+        with suppress(MlgitError):
+            return file.read(text, source=store.POLICY) if text is not None else None
+        return None
+
     def policy(self, commit: str) -> str | None:
         """The blob of the policy at *commit*."""
         found = self.reader.read(f"{commit}:{store.POLICY}")
@@ -119,7 +128,7 @@ class Live:
         """Everything, the worst first."""
         found = [*self._of_file(), *self._of_tag()]
         if self.served:
-            found += [*self._of_version(self.served), *self._of_decision(self.served)]
+            found += [*self._of_policy(), *self._of_version(self.served), *self._of_decision(self.served)]
         return sorted(found, key=lambda one: one.holds)
 
     def _finding(self, what: str, fix: str = "", *, holds: bool = False) -> Finding:
@@ -146,6 +155,16 @@ class Live:
         elif self.file.version != self.served:
             what = f"the tag lets it serve {self.served}" if self.served else "no tag lets it serve anything"
             yield self._finding(f"{path} says {self.file.version}, and {what}", settle)
+
+    def _of_policy(self) -> Iterator[Finding]:
+        """Whether the stage is one still."""
+        stands = self.room.stands
+        if stands and self.stage not in stands.stages(self.known.model):
+            yield self._finding(
+                f"{stands.source} lists no such stage: it serves {self.served} still, and nothing moves it",
+                f"list it again, or take {store.stage_path(self.known.model, self.stage)} away by a pull request",
+                holds=True,
+            )
 
     def _of_tag(self) -> Iterator[Finding]:
         """Whether the stage's tags lie where they were made."""

@@ -7,6 +7,7 @@ from mlgit.errors import UsageError
 from mlgit.registry import ledger
 from mlgit.registry.audit import drift
 from mlgit.registry.audit.drift import Desired, Standing
+from mlgit.registry.policy import file as policies
 from mlgit.registry.policy.freezes import Freeze
 from mlgit.store import observed
 from mlgit.store.observed import Observation
@@ -28,10 +29,13 @@ def tags() -> list[Tag]:
 
 def standing(
     *seen: Observation, version: str = "v1.1.0", hold: Hold | None = None, freezes: tuple[Freeze, ...] = (),
-    max_age: float | None = None,
+    max_age: float | None = None, policy: str = "stages: {production: }",
 ) -> list[Standing]:  # fmt: skip
     file = Stage(model="net", stage="production", version=version, hold=hold)
-    desired = Desired(files={("net", "production"): file}, ledgers=ledger.read(tags()), freezes=freezes)
+    desired = Desired(
+        files={("net", "production"): file}, ledgers=ledger.read(tags()), freezes=freezes,
+        policy=policies.read(policy, source="registry/policy.yaml"),
+    )  # fmt: skip
     return drift.standings(desired, seen, now=NOW, max_age=max_age)
 
 
@@ -83,6 +87,14 @@ def test_what_is_held_or_frozen_says_by_whom_and_why():
 
     assert (held.state.value, held.why) == ("Held", "held by ann: look first")
     assert (frozen.state.value, frozen.why) == ("Frozen", "frozen until it is lifted by eve: holidays")
+
+
+def test_a_stage_that_serves_and_that_the_policy_lists_no_more_says_so():
+    (found,) = standing(seen(NEW), policy="stages: {staging: }")
+
+    assert (found.state.value, found.why) == (
+        "Synced", "registry/policy.yaml lists no such stage: nothing moves it",
+    )  # fmt: skip
 
 
 def test_of_two_versions_with_the_same_bytes_the_served_one_runs():

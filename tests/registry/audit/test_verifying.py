@@ -213,6 +213,19 @@ def test_of_a_registry_that_cannot_be_read_the_rest_is_verified(history: History
     assert history.verify("digits") == []
 
 
+def test_a_stage_that_is_listed_no_more_while_it_serves_is_told_and_can_be_emptied(history: History):
+    history.promote(history.register(accuracy=0.8))
+    history.edit("Only staging from now on", registry__policy_yaml=b"stages:\n  staging:\n")
+
+    (found,) = history.verify()
+    history.settle(history.edit("Take it away", registry__digits__production_yaml=None))
+
+    assert found.holds
+    assert found.what.startswith("registry/policy.yaml lists no such stage: it serves v1.0.0 still")
+    assert history.verify() == []
+    assert history.told()[-1] == ("emptied", "production", "v1.0.0")
+
+
 def test_all_rules_of_a_policy_that_match_count(history: History):
     more = b"models:\n- models: dig*\n  stages:\n    production:\n      gates:\n      - {metric: accuracy, max: 0.85}\n"
     history.edit("Ask more of digits", registry__policy_yaml=POLICY + more)
