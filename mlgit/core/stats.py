@@ -50,7 +50,7 @@ def of(values: Sequence[float]) -> Summary:
     if min(values) == max(values):  # and no rounding makes a spread of it
         return Summary(n=n, mean=float(values[0]), std=0.0, min=values[0], max=values[0])
     most = max(map(abs, values))
-    unit = most if most > 1e150 else 1.0  # so that no sum of them overflows
+    unit = 1.0 if 1e-100 < most < 1e100 else most  # so that no square overflows, or is too small for a float
     scaled = [value / unit for value in values]
     mean = math.fsum(scaled) / n
     std = math.sqrt(math.fsum((value - mean) ** 2 for value in scaled) / (n - 1)) * unit if n > 1 else math.nan
@@ -88,12 +88,10 @@ def welch(one: Summary, other: Summary) -> float | None:
     """
     if min(one.n, other.n) < LEAST:
         return None
-    parts = [each.std**2 / each.n for each in (one, other)]
-    variance = sum(parts)
-    if not 0 < variance < math.inf:
+    error, degrees = _error(one, other)
+    if not 0 < error < math.inf:
         return None
-    degrees = variance**2 / sum(part**2 / (each.n - 1) for part, each in zip(parts, (one, other), strict=True))
-    return _by_chance((one.mean - other.mean) / math.sqrt(variance), degrees)
+    return _by_chance((one.mean - other.mean) / error, degrees)
 
 
 def paired(differences: Summary) -> float | None:
@@ -125,10 +123,8 @@ def apart(one: Summary, other: Summary, *, confidence: float = CONFIDENCE) -> In
     """
     if min(one.n, other.n) < LEAST:
         return None
-    parts = [each.std**2 / each.n for each in (one, other)]
-    variance = sum(parts)
-    squares = sum(part**2 / (each.n - 1) for part, each in zip(parts, (one, other), strict=True))
-    margin = math.sqrt(variance) * _quantile(variance**2 / squares, confidence) if squares else 0.0
+    error, degrees = _error(one, other)
+    margin = error * _quantile(degrees, confidence) if error else 0.0
     return _around(one.mean - other.mean, margin, "Welch's t test")
 
 
@@ -157,6 +153,17 @@ def apart_in_answers(differences: Sequence[float], *, confidence: float = CONFID
     return Interval(mean=math.fsum(differences) / n, low=low, high=high, test="McNemar's interval")
 
 
+def _error(one: Summary, other: Summary) -> tuple[float, float]:
+    """(the standard error of the difference of both means, its degrees of freedom), by Welch and Satterthwaite."""
+    unit = max(one.std, other.std)  # so that no square overflows, or is too small for a float
+    if not 0 < unit < math.inf:
+        return unit, min(one.n, other.n) - 1
+    parts = [(each.std / unit) ** 2 / each.n for each in (one, other)]
+    variance = sum(parts)
+    squares = sum(part**2 / (each.n - 1) for part, each in zip(parts, (one, other), strict=True))
+    return unit * math.sqrt(variance), variance**2 / squares
+
+
 def _around(mean: float, margin: float, test: str) -> Interval:
     return Interval(mean=mean, low=mean - margin, high=mean + margin, test=test)
 
@@ -168,9 +175,9 @@ def enough(
 
     None where *most* would not do.
     """
-    variance = std**2 + other**2
+    spread = math.hypot(std, other)
     for n in range(LEAST, most + 1):
-        if math.sqrt(variance / n) * _quantile(2 * n - 2, confidence) < distance:
+        if spread / math.sqrt(n) * _quantile(2 * n - 2, confidence) < distance:
             return n
     return None
 

@@ -166,6 +166,14 @@ def between_seeds(metric: str, seeds: Sides[Sequence[Seeded]], *, confidence: fl
 
 def _seeds(asked: Question, seen: Evidence) -> Measured:
     found = between_seeds(asked.metric, seen.seeds, confidence=asked.confidence)
+    ours = seen.seeds.candidate
+    blank = [one.run for one in ours if not compare.is_number(one.metrics.get(asked.metric))]
+    if 0 < len(blank) < len(ours):  # one that diverged is a seed as well
+        runs = ", ".join(blank[:3]) + (", …" if blank[3:] else "")
+        short = (
+            f"{_count(len(blank), 'seed')} of the candidate's {len(ours)} without a number for {asked.metric}: {runs}"
+        )
+        return replace(found, between=None, is_missing=True, short=short)
     if found.between or not found.sides or not seen.champion:
         return found
     versions = (seen.candidate, seen.champion)
@@ -200,8 +208,14 @@ def _examples(asked: Question, seen: Evidence) -> Measured:
             )
     ours, theirs = (side.scores[asked.metric] for side in sides)
     both = sorted(ours.keys() & theirs.keys())
+    if both and (left := len(theirs) - len(both)):
+        return Measured(
+            short=f"the candidate: {_count(left, 'example')} not scored, of the champion's {len(theirs):,}",
+            is_missing=True,
+            fix="evaluate it on all examples that the champion has scored, and register that run",
+        )
     sizes = f"{len(both):,} examples"
-    if len(ours) != len(both) or len(theirs) != len(both):
+    if len(ours) != len(both):
         sizes += f" that both scored, of {len(ours):,} and {len(theirs):,}"
     if len(both) < LEAST_EXAMPLES:
         return Measured(

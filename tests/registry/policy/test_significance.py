@@ -173,6 +173,36 @@ def test_to_leave_out_what_is_hard_is_no_way_to_be_better():
     assert not asked(ON_EXAMPLES, examples=Sides(candidate=all_of_them, champion=easy)).passed
 
 
+def test_to_leave_out_examples_altogether_is_no_way_to_be_better_either():
+    theirs = {f"e{number}": float(number % 2) for number in range(100)}
+    easy = dict.fromkeys(list(theirs)[:60], 1.0)
+
+    found = over_examples(ON_EXAMPLES, easy, theirs)
+
+    assert found.outcome is Outcome.FAILED
+    assert found.observed == "the candidate: 40 examples not scored, of the champion's 100"
+
+
+@pytest.mark.parametrize("diverged", [float("nan"), None])
+def test_a_seed_that_diverged_is_not_left_out(diverged: float | None):
+    ours = [0.93, 0.92, diverged, 0.91]
+
+    found = over_seeds(BETTER, ours, [0.80, 0.81, 0.82])  # type: ignore[arg-type]
+
+    assert found.outcome is Outcome.FAILED
+    assert found.observed == "1 seed of the candidate's 4 without a number for acc: a2"
+    assert over_seeds(BETTER, [0.91, 0.92, 0.93], [0.80, 0.81, 0.82, float("nan")]).passed
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_figures_of_any_size_are_judged_alike(unit: float):
+    ours, theirs = ([unit * one for one in side] for side in ([0.91, 0.92, 0.93], [0.80, 0.81, 0.82]))
+    spread = [unit * one for one in [0.80, 0.85, 0.93]]
+
+    assert over_seeds(BETTER, ours, theirs).passed
+    assert over_seeds(BETTER, spread, theirs).outcome is Outcome.INCONCLUSIVE
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
