@@ -139,7 +139,7 @@ stages:
     words = mlgit("policy", "explain", "digits").stdout.splitlines()
     told = mlgit("policy", "explain", "digits@v1.0.0", "production").stdout.splitlines()
     plain = json.loads(mlgit("policy", "explain", "digits@v1.0.0", "production", "--json").stdout)
-    unsaid = mlgit("policy", "explain", "digits@v1.0.0", check=False)
+    everywhere = mlgit("policy", "explain", "digits@v1.0.0").stdout.splitlines()
 
     assert words == [
         "staging (registry/policy.yaml:2): takes any version",
@@ -160,5 +160,28 @@ stages:
     assert told[7] == "    to pass: mlgit policy explain digits@v1.0.0 production --run runs it"
     assert [one["outcome"] for one in plain["stages"]["production"]] == ["fail", "pass", "fail", "error"]
     assert plain["stages"]["production"][0]["fix"] == "mlgit promote digits@v1.0.0 staging first"
-    assert "mlgit policy explain digits@v1.0.0 staging" in unsaid.stderr
+    assert everywhere == ["staging (registry/policy.yaml:2): takes any version", *told]
     assert "exit code 1" in mlgit("policy", "explain", "digits@v1.0.0", "production", "--run").stdout
+
+
+def test_where_a_version_serves_or_a_stage_is_held_is_said_where_it_is_explained(inside: Repo, trained, mlgit: Mlgit):
+    for name, accuracy in (("good", 0.95), ("better", 0.97)):
+        trained(name, accuracy)
+        mlgit("model", "register", name)
+    write(inside, policy="stages:\n  staging:\n  production:\n")
+    mlgit("promote", "digits@v1.0.0", "staging", "--direct")
+    mlgit("hold", "digits", "staging", "--reason", "the fair", "--direct")
+
+    serves = mlgit("policy", "explain", "digits@v1.0.0").stdout.splitlines()
+    held = json.loads(mlgit("policy", "explain", "digits@latest", "staging", "--json").stdout)
+    slip = mlgit("policy", "explain", "digits@v1.0.0", "stagin", check=False)
+    nobody = mlgit("policy", "explain", "digits@v9.0.0", check=False)
+
+    assert serves == [
+        "staging (registry/policy.yaml:2): digits v1.0.0 is in staging already, as main has it.",
+        "production (registry/policy.yaml:3): takes any version",
+    ]
+    assert (held["version"], held["stages"]) == ("v1.1.0", {"staging": []})
+    assert held["refused"]["staging"].endswith("the fair.")
+    assert (slip.returncode, "did you mean staging?" in slip.stderr) == (2, True)
+    assert "has no version v9.0.0" in nobody.stderr

@@ -13,8 +13,10 @@ from mlgit.errors import UsageError
 from mlgit.wiring import promoting
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlgit.core.verdict import Verdict
-    from mlgit.registry.policy.file import Policy
+    from mlgit.registry.policy.file import Placed, Policy
     from mlgit.store.place import Place
 
 
@@ -27,33 +29,43 @@ if TYPE_CHECKING:
 def command(version: str, stage: str | None, runs: bool, base: str | None, as_json: bool) -> None:
     """Say in words what STAGE, or every stage, asks of a model, and where that is written.
 
-    Of MODEL@VERSION besides: what each gate would say of it now, by what, and what would make it pass. Nothing moves,
-    and no program of a gate is run without --run. Exits with 0, whatever they say.
+    Of MODEL@VERSION besides: what each gate would say of it now, by what, and what would make it pass; and where it
+    serves already, or a stage is held. Nothing moves, and no program of a gate is run without --run. Exits with 0,
+    whatever they say.
 
     \b
     Examples:
       mlgit policy explain digits
+      mlgit policy explain digits@v1.2.0
       mlgit policy explain digits@v1.2.0 production
     """
+    from mlgit.registry import shelf
+    from mlgit.registry.policy import file
     from mlgit.store import registry as store
 
     place = wiring.place()
     name = store.base_name(place.repo, base)
     policy = _policy(place, name)
     model, at, number = version.partition("@")
-    known = policy.stages(model) if policy else []
-    if at and not stage:
-        fix = f"mlgit policy explain {version} {next(iter(known), 'STAGE')}"
-        raise UsageError("Which stage would take it is not said.", fix=fix)
-    if at and stage:
-        plan = promoting.promotion(place, model, number, stage, base=base, only_looks=not runs)
-        answers = {stage: list(plan.verdicts)}
-    else:
-        answers = {one: _asked(policy, model, one) for one in ([stage] if stage else known)}
+    stages = [stage] if stage else policy.stages(model) if policy else []
+    answers: dict[str, list[Verdict]] = {}
+    refused: dict[str, UsageError] = {}
+    if at:
+        number = shelf.find(place.repo, version, base=name).version
+    for one in stages:
+        gates = file.gates_of(policy, model, one)
+        try:
+            answers[one] = (
+                list(promoting.promotion(place, model, number, one, base=base, only_looks=not runs).verdicts)
+                if at else _asked(gates, one)
+            )  # fmt: skip
+        except UsageError as exc:
+            answers[one], refused[one] = [], exc
     if as_json:
         output.as_json({
             "model": model, "version": number or None, "base": name,
             "stages": {one: [_plain(verdict, judged=bool(at)) for verdict in found] for one, found in answers.items()},
+            "refused": {one: exc.what for one, exc in refused.items()},
         })  # fmt: skip
         return
     if policy is None:
@@ -61,7 +73,10 @@ def command(version: str, stage: str | None, runs: bool, base: str | None, as_js
     elif not answers:
         output.say(f"{policy.source} lists no stage for {model}.")
     for one, found in answers.items():
-        _say(policy, model, one, found, judged=bool(at))
+        where = ", ".join(rule.where for rule in policy.asked(model, one)) if policy else ""
+        said = refused[one].what if one in refused else "" if found else "takes any version"
+        output.say(one + (f" ({where})" if where else "") + (f": {said}" if said else ""))
+        _say(found, judged=bool(at))
 
 
 def _policy(place: Place, base: str) -> Policy | None:
@@ -73,19 +88,17 @@ def _policy(place: Place, base: str) -> Policy | None:
         return propose.policy_at(reader, store.base_commit(place.repo, base))
 
 
-def _asked(policy: Policy | None, model: str, stage: str) -> list[Verdict]:
+def _asked(gates: Sequence[Placed], stage: str) -> list[Verdict]:
     """What *stage* asks: its gates, with nothing shown to them."""
     from mlgit.core.model import ModelVersion
-    from mlgit.registry.policy import file, judging
+    from mlgit.registry.policy import judging
     from mlgit.registry.policy.evidence import Evidence
 
-    nothing = ModelVersion(model=model, version="", project="", run="", commit="", artifact="", hash="")
-    return judging.judge(file.gates_of(policy, model, stage), Evidence(stage=stage, candidate=nothing))
+    nothing = ModelVersion(model="", version="", project="", run="", commit="", artifact="", hash="")
+    return judging.judge(gates, Evidence(stage=stage, candidate=nothing))
 
 
-def _say(policy: Policy | None, model: str, stage: str, found: list[Verdict], *, judged: bool) -> None:
-    where = ", ".join(rule.where for rule in policy.asked(model, stage)) if policy else ""
-    output.say(stage + (f" ({where})" if where else "") + ("" if found else ": takes any version"))
+def _say(found: Sequence[Verdict], *, judged: bool) -> None:
     for verdict in found:
         if not judged:
             output.say(f"  {verdict.gate}  ({verdict.where})")
