@@ -96,7 +96,7 @@ def _unfit(known: Ledger, stage: str, version: str) -> str:
     """Why nobody should go back to *version* without meaning it; empty where one may."""
     if version not in known.versions:
         return "is not registered any more"
-    if said := deprecation(known, version):
+    if version in known.deprecated and (said := deprecation(known, version)):  # not where it is the whole model
         return f"is deprecated: {said.why}"
     last = next(event for event in reversed(known.history) if (event.stage, event.version) == (stage, version))
     made = decision.of_message(last.tag.message)

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from mlgit.core import escape
+from mlgit.core.verdict import Outcome, Verdict
 from mlgit.errors import RefMovedError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.registry import ledger
@@ -28,6 +29,8 @@ class Deprecation:
     who: str
     when: float
     """Seconds since the epoch."""
+    tag: str
+    """What says so."""
 
     @property
     def called(self) -> str:
@@ -47,15 +50,25 @@ def deprecation(known: Ledger, version: str | None) -> Deprecation | None:
 
 def _told(name: str, tag: Tag) -> Deprecation:
     why = escape.line(tag.message.partition("\n\n")[2] or tag.message, 500)
-    return Deprecation(name=name, why=why, who=escape.line(tag.who), when=tag.when)
+    return Deprecation(name=name, why=why, who=escape.line(tag.who), when=tag.when, tag=tag.name)
 
 
 def refusal(known: Ledger, version: str) -> UsageError | None:
-    """Why *version* comes into no stage any more, as an error; None where it may."""
+    """Why *version* comes into no stage any more that asks its gates, as an error; None where it may."""
     said = deprecation(known, version)
     if said is None:
         return None
     return UsageError(f"{said}.", fix=f"promote another version, or mlgit model deprecate {said.called} --undo")
+
+
+def told(known: Ledger, version: str) -> list[Verdict]:
+    """That *version* is deprecated, where it is and its gates are told and not asked."""
+    said = deprecation(known, version)
+    if said is None:
+        return []
+    return [
+        Verdict(gate="no deprecation", outcome=Outcome.FAILED, observed=str(said), where=f"tag {said.tag}", told=True)
+    ]
 
 
 def deprecate(

@@ -104,7 +104,8 @@ def of(
     model, stage, number = wanted.model, ledger.name(wanted.stage, "stage"), wanted.version
     known = ledger.of(store.tags(repo, model), model)
     candidate = record_of(known, number)
-    if retired := deprecating.refusal(known, number):
+    waived = waiving.waiver(known, wanted)
+    if waived is None and (retired := deprecating.refusal(known, number)):
         raise retired
     commit = at or store.base_commit(repo, base)
     with repo.reader() as reader:
@@ -123,7 +124,6 @@ def of(
         if hold and not lift and not wanted.hold:
             raise _held(wanted, hold)
         files = _files(reader, commit, candidate, wanted)
-    waived = waiving.waiver(known, wanted)
     if waived is not None:
         if wanted.emergency and (refused := waiving.forbidden(policy, wanted)):
             raise refused
@@ -133,6 +133,8 @@ def of(
         is_waived=waived is not None,
     )  # fmt: skip
     verdicts = gathering.judge(case, gates, sources)
+    if waived is not None:
+        verdicts += deprecating.told(known, number)
     return Plan(
         candidate=candidate, champion=champion, stage=stage, base=base, base_commit=commit, files=files,
         verdicts=verdicts, policy=policy is not None, wanted=wanted,

@@ -270,6 +270,8 @@ def _judge(
             is_waived=waived is not None,
         )  # fmt: skip
         verdicts = tuple(gathering.judge(case, gates, sources))
+        if waived is not None:
+            verdicts += tuple(deprecating.told(known, version))
     except MlgitError as exc:
         return replace(wanted, refusal=exc)
     wanted = replace(

@@ -155,6 +155,39 @@ def test_what_is_deprecated_or_came_in_an_emergency_is_passed_over_and_said(thre
         return_of(three)
 
 
+def test_a_deprecated_version_comes_back_where_it_is_named_and_the_tag_says_so(three: Repo):
+    live(three, "v1.0.0", "v1.2.0")
+    deprecating.deprecate(three, "digits", "v1.0.0", why="leaks the label", now=NOW)
+
+    made = return_of(three, to="v1.0.0")
+    settled = merged(three, opened(three, made))
+
+    (told,) = [one for one in made.verdicts if one.gate == "no deprecation"]
+    assert (told.bars, told.observed) == (False, "digits v1.0.0 is deprecated by Ada: leaks the label")
+    assert settled.refusal is None
+    recorded = decision.of_message(three.git("cat-file", "tag", settled.tag or ""))
+    assert recorded
+    assert "no deprecation" in [gate["gate"] for gate in recorded.gates]
+
+
+def test_where_the_whole_model_is_deprecated_there_is_a_way_back_as_before(three: Repo):
+    live(three, "v1.0.0", "v1.2.0")
+    deprecating.deprecate(three, "digits", why="digits-v2 takes its place", now=NOW)
+
+    made = return_of(three)
+
+    assert made.wanted.version == "v1.0.0"
+    assert "digits-v2 takes its place" in made.verdicts[-1].observed
+
+
+def test_an_emergency_lets_a_deprecated_version_through_and_nothing_else_does(three: Repo):
+    deprecating.deprecate(three, "digits", "v1.0.0", why="leaks the label", now=NOW)
+
+    with pytest.raises(UsageError, match="is deprecated by Ada: leaks the label"):
+        plan(three, "v1.0.0")
+    assert "leaks the label" in plan(three, "v1.0.0", emergency=FIRE).verdicts[-1].observed
+
+
 @pytest.mark.parametrize(
     ("to", "error", "message"),
     [
