@@ -11,6 +11,7 @@ from typing import Any
 from mlgit.documents import reader
 from mlgit.documents.reader import Document
 from mlgit.errors import ConfigError, UsageError
+from mlgit.registry import ledger
 from mlgit.registry.policy import order
 from mlgit.registry.policy.gates import KINDS, Gate, soak, upstream
 from mlgit.registry.policy.gates.upstream import After
@@ -149,6 +150,10 @@ def _rules(
     """The rules that *stages* are, each with its path."""
     for stage, rules in stages.items():
         here = (*path, stage)
+        try:
+            ledger.name(stage, "stage")
+        except UsageError as exc:
+            document.fail(here, f"{exc.what} {exc.why}".removesuffix("."))
         gates = rules.gates if rules else ()
         placed = tuple(_placed(document, gate, (*here, "gates", str(at))) for at, gate in enumerate(gates))
         if rules and rules.after is not None:
