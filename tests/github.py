@@ -96,6 +96,8 @@ class GitHub:
     counts: bool = True
     """Whether there are limits to what one may ask, as an Enterprise server has none."""
     """Who may not write."""
+    unable: set[str] = field(default_factory=set)
+    """What no token may: deployments, …"""
     without_checks: set[str] = field(default_factory=set)
     """Who may write, but make no check runs."""
     bots: set[str] = field(default_factory=set)
@@ -216,7 +218,7 @@ class GitHub:
         if not path.startswith(at):
             raise RefusedError(404, "Not Found")
         parts = [unquote(part) for part in path.removeprefix(at).strip("/").split("/")]
-        if method != "GET" and who in self.read_only:
+        if parts[0] in self.unable or (method != "GET" and who in self.read_only):
             raise RefusedError(403, "Resource not accessible by integration",
                           **{"x-accepted-github-permissions": "issues=write; pull_requests=write"})  # fmt: skip
         kind = re.sub(

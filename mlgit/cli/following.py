@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def follow(
-    place: Place, *, since: float, base: str | None = None, remote: Remote | None = None
+    place: Place, *, since: float, base: str | None = None, remote: Remote | None = None, merged: str | None = None
 ) -> list[Delivery]:  # fmt: skip
-    """Do what follows on what has happened since that moment, and say so."""
+    """Do what follows on what has happened since that moment, or since *merged* was made, and say so."""
     from mlgit.wiring import automating
 
     try:
-        done = automating.follow(place, base=base, remote=remote, since=since)
+        done = automating.follow(place, base=base, remote=remote, since=since, merged=merged)
     except MlgitError as exc:
         output.note(f"what follows waits: {exc}")
         return []

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 DEPLOYMENTS, COMMENTS = "mlgit.deployments", "mlgit.comments"
 """What follows without anybody saying so. No name in the file has a point."""
 
+_SKEW = 60
+"""Seconds by which the clocks of GitHub and of whoever tags may differ."""
+
 
 def is_own(name: str) -> bool:
     """Whether it follows without anybody saying so."""
@@ -50,7 +53,7 @@ def file(place: Place, *, base: str | None = None) -> AutomationsFile:
 def automate(
     place: Place, *, base: str | None = None, remote: Remote | None = None, since: float | None = None
 ) -> list[Delivery]:  # fmt: skip
-    """Do what is due by the branch of promotions; what was done is kept on *remote*, where there is one.
+    """Do what is due by the branch of promotions; what was done is kept on *remote*, else where pull requests live.
 
     *since*: the moment from which on a follower counts that was never seen; None: now.
 
@@ -72,7 +75,8 @@ def automate(
 
     followers = [*(follower for follower, _ in own.values()), *said.automations]
     look = partial(registry, place, base=base)
-    return running.run(State(repo=place.repo, remote=remote), followers, look, act, now=time.time(), since=since)
+    state = State(repo=place.repo, remote=remote or _shared(place))
+    return running.run(state, followers, look, act, now=time.time(), since=since)
 
 
 def _commit(place: Place, base: str | None) -> str:
@@ -82,24 +86,34 @@ def _commit(place: Place, base: str | None) -> str:
 
 
 def follow(
-    place: Place, *, base: str | None = None, remote: Remote | None = None, since: float | None = None
+    place: Place, *, base: str | None = None, remote: Remote | None = None, since: float | None = None,
+    merged: str | None = None,
 ) -> list[Delivery]:  # fmt: skip
     """`automate`, where it is this process's to do: of a repository on GitHub a job of CI does it, who has the secrets.
 
+    *merged*: the commit that asked for what has happened; what that led to counts, too, whoever did it.
+
     Raises `ConfigError`, `GitError` as it does.
     """
-    if on_github(place) and not os.environ.get("GITHUB_ACTIONS"):
+    there = on_github(place)
+    if there and not os.environ.get("GITHUB_ACTIONS"):
         return []
+    if merged and since is not None:
+        made = float(place.repo.git("show", "-s", "--format=%ct", merged))
+        since = min(since, made - (_SKEW if there else 0))
     return automate(place, base=base, remote=remote, since=since)
 
 
 def memories(place: Place) -> dict[str, Memory]:
-    """What each automation has done, by its name, as the remote origin has it, where there is one."""
+    """What each automation has done, by its name, as the repository where pull requests live has it."""
     from mlgit.registry.automation.state import State
-    from mlgit.wiring import remote
 
-    origin = remote(place)
-    return State(repo=place.repo, remote=origin if origin.is_known and on_github(place) else None).read()
+    return State(repo=place.repo, remote=_shared(place)).read()
+
+
+def _shared(place: Place) -> Remote | None:
+    there = on_github(place)
+    return there[0].clone.remote if there and there[0].clone else None
 
 
 def registry(place: Place, since: float | None = None, *, base: str | None = None) -> Registry:
@@ -147,7 +161,7 @@ def _own(place: Place) -> dict[str, tuple[Follower, _Act]]:
     }
     if there := on_github(place):
         follower = Follower(name=DEPLOYMENTS, on=on)
-        found[DEPLOYMENTS] = (follower, partial(_deployed, there[0]))
+        found[DEPLOYMENTS] = (follower, partial(_deployed, place, there[0]))
     return found
 
 
@@ -170,23 +184,30 @@ def _commented(there: Forge, event: Event) -> str:
     return upsert(there, event.pull, f"serves:{known}", body).body and f"said on #{event.pull}"
 
 
-def _deployed(there: GitHubForge, event: Event) -> str:
-    """Have a deployment on GitHub that says so; the one that says it already, if it was made before."""
+def _deployed(place: Place, there: GitHubForge, event: Event) -> str:
+    """Have a deployment on GitHub that says so; the one that says it already, if it was made before.
+
+    The newest is what GitHub takes for what is there: so there is none of what something else has taken the place of.
+    """
     from mlgit.forge.github import deployments
     from mlgit.forge.github.deployments import DeploymentState
 
     where = f"{event.model}/{event.stage}"
     earlier = deployments.deployments(there.rest, there.name, environment=where)
     made = next((one for one in earlier if one.payload.get("tag") == event.tag), None)
+    serves = _serves(place, event.model, event.stage or "")
+    if made is None and serves != event.version:
+        return f"no deployment to {where}, which serves {serves or 'nothing'} by now"
     if made is None:
         payload = {"model": event.model, "version": event.version, "tag": event.tag, "digest": event.digest}
         made = deployments.deploy(
-            there.rest, there.name, event.tag or "", environment=where, payload=payload,
+            there.rest, there.name, f"{event.model}@{event.version}", environment=where, payload=payload,
             description=f"{event.model} {event.version}", is_production=event.stage == "production",
         )  # fmt: skip
     if deployments.state(there.rest, there.name, made.id) is None:
         deployments.set_state(
-            there.rest, there.name, made.id, DeploymentState.SUCCESS,
+            there.rest, there.name, made.id,
+            DeploymentState.SUCCESS if serves == event.version else DeploymentState.INACTIVE,
             description=f"{event.stage} serves {event.model} {event.version}",
         )  # fmt: skip
     return f"deployment {made.id} to {where}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from mlgit.core.run import Run
 from mlgit.errors import MlgitError
 from mlgit.forge.base import Forge, ReviewVerdict
 from mlgit.git.merge import merged_tree
+from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
 from mlgit.registry import decision, ledger, registering
+from mlgit.registry.automation.state import REF, Memory, State
 from mlgit.registry.decision import Origin
 from mlgit.registry.policy import freezes
 from mlgit.store import folding
@@ -148,6 +151,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlgit: Script) -> Ite
         here.git("remote", "add", "origin", str(far.git_dir))
         here.git("push", "-q", "origin", "main")
         yield Place(there, far, here, tmp_path, mlgit)
+
+
+@pytest.fixture
+def in_actions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
 
 
 def test_a_promotion_is_judged_before_its_merge_and_its_stage_tagged_after(place: Place):
@@ -370,3 +378,70 @@ def test_an_emergency_on_github_passes_its_job_and_is_said_on_the_pull_request_a
     assert (before.returncode, after.returncode) == (0, 0)
     assert all("EMERGENCY" in one and "accuracy ≥ 0.9" in one for one in told)
     assert "EMERGENCY: production serves digits v1.0.0" in after.stdout
+
+
+def deployed(place: Place) -> list[tuple[str, list[str]]]:
+    return [(one["payload"]["version"], one["states"]) for one in place.there.deployments.values()]
+
+
+def hour_later(place: Place) -> None:
+    """Let an hour pass for what automations have done, as they remember it."""
+    memory = State(repo=place.here, remote=Remote(repo=place.here, name="origin"))
+    for name in memory.read():
+        memory.change(name, aged)
+
+
+def aged(memory: Memory | None) -> Memory | None:
+    return memory and replace(memory, done={at: replace(one, at=one.at - 3_601) for at, one in memory.done.items()})
+
+
+@pytest.mark.usefixtures("in_actions")
+def test_a_deployment_follows_once_and_none_of_what_another_has_taken_the_place_of(place: Place):
+    place.there.unable.add("deployments")
+    without = place.merge(place.propose(0.95))
+    hour_later(place)
+    place.there.unable.clear()
+
+    assert without.stdout.startswith("production serves digits v1.0.0 (tag"), without.stderr
+    assert "mlgit.deployments, after promoted of digits v1.0.0, failed (it is tried again" in without.stderr
+    place.job("settle", "main", {})
+    place.job("settle", "main", {})
+    assert deployed(place) == [("v1.0.0", ["success"])]
+
+    place.there.unable.add("deployments")
+    place.merge(place.propose(0.96))
+    place.there.unable.clear()
+    place.merge(place.propose(0.97))
+    hour_later(place)
+    place.job("settle", "main", {})
+    assert deployed(place) == [("v1.0.0", ["success"]), ("v1.2.0", ["success"])]
+
+
+@pytest.mark.usefixtures("in_actions")
+def test_the_first_promotion_is_followed_also_where_a_person_settled_it_before_the_job(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    number, before = place.propose(0.95), place.far.resolve("main")
+    with monkeypatch.context() as outside:
+        outside.delenv("GITHUB_ACTIONS")
+        place.mlgit("pr", "merge", str(number), cwd=place.here.folder)
+    made = max(tag.when for tag in store.tags(place.far))
+    while time.time() < made + 1:  # tags tell whole seconds
+        time.sleep(0.05)
+
+    place.job("settle", "main", {"before": before, "after": place.far.resolve("main")})
+
+    assert deployed(place) == [("v1.0.0", ["success"])]
+
+
+@pytest.mark.usefixtures("in_actions")
+def test_a_job_that_reconciles_by_hand_knows_what_was_done(place: Place):
+    place.merge(place.propose(0.95))
+    job = make_repo(place.work / "by-hand", commit=False)
+    job.git("fetch", "-q", "--tags", f"file://{place.far.git_dir}", "main")
+    job.git("checkout", "-q", "-b", "main", "FETCH_HEAD")
+    job.git("remote", "add", "origin", f"file://{place.far.git_dir}")
+
+    place.mlgit("registry", "reconcile", cwd=job.folder)
+
+    assert job.refs(REF) == place.far.refs(REF)

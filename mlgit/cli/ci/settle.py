@@ -44,6 +44,7 @@ def command(as_json: bool) -> None:
     event: dict[str, Any] = told if isinstance(told, dict) else {}
     before, after = event.get("before"), event.get("after")
     backs: list[PullRequest | MlgitError] = []
+    push = None
     if isinstance(before, str) and isinstance(after, str):
         push = settling.Push(branch=branch, before="" if not before.strip("0") else before, after=after)
         found, backs = settling.settled(place, forge, remote, push)
@@ -54,5 +55,6 @@ def command(as_json: bool) -> None:
     for back in backs:
         output.note(str(back) if isinstance(back, MlgitError) else f"#{back.number} takes it back: {back.url}")
     following.advance(place, base=branch, quiet=True)
-    following.follow(place, since=began, base=branch, remote=remote)
+    merged = push.after if push else None
+    following.follow(place, since=began, base=branch, remote=remote, merged=merged)
     stages.say(found, quiet=as_json, none="Every stage serves what its file says.")

@@ -59,7 +59,7 @@ def command(number: int, expect: str | None, as_json: bool) -> None:
         if settle.is_refused(one) and (back := promoting.undo(place, pull, one)):
             output.note(f"#{back.number} takes it back: mlgit pr merge {back.number}")
     if any(one.tag for one in stages):
-        following.follow(place, since=began, base=pull.base)
+        following.follow(place, since=began, base=pull.base, merged=pull.merge_commit)
     staged.say(stages, quiet=as_json)
 
 
