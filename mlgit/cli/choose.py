@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,18 +26,28 @@ class Name(click.ParamType, abc.ABC):  # type: ignore[type-arg]  # click 8.1, wh
     def known(self, place: Place, typed: str) -> Known:
         """What there is in *place* that goes on as *typed*, or might: what does not is left out."""
 
-    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def beside(self, _given: Mapping[str, Any]) -> Name:
+        """The same, where those words stand on the line already."""
+        return self
+
+    def shell_complete(self, ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """What begins so, or is about what does; nothing outside of a repository."""
         from mlgit import wiring
 
         try:
             return [
                 CompletionItem(word, help=escape.line(about))
-                for word, about in self.known(wiring.place(), incomplete)
+                for word, about in self.beside(_given(ctx)).known(wiring.place(), incomplete)
                 if word.isprintable() and (word.startswith(incomplete) or about.startswith(incomplete))
             ]
         except MlgitError:
             return []
+
+
+def _given(ctx: click.Context) -> Mapping[str, Any]:
+    """The arguments that stand on the line already; where an option waits for its word, click leaves them apart."""
+    names = [one.name for one in ctx.command.params if isinstance(one, click.Argument)]
+    return ctx.params | {name: word for name, word in zip(names, ctx.args, strict=False) if name}
 
 
 class RunName(Name):
@@ -168,12 +178,41 @@ class ServingStage(Name):
 
     name = "stage"
 
+    def __init__(self, model: str | None = None) -> None:
+        self.model = model
+        """Whose; None: any model's."""
+
+    def beside(self, given: Mapping[str, Any]) -> ServingStage:
+        """Those of the model."""
+        return ServingStage(given.get("model"))
+
     def known(self, place: Place, _typed: str) -> Known:
-        """The stages that serve something, of any model."""
+        """The stages that serve something."""
         from mlgit.wiring import promoting
 
-        served = (name.partition("#")[2] for one in promoting.registered(place) for name in one.served)
+        served = (name.partition("#")[2] for one in promoting.registered(place, self.model) for name in one.served)
         return ((name, "") for name in dict.fromkeys(served))
+
+
+class EarlierVersion(Name):
+    """A version of a model that a stage served before."""
+
+    name = "version"
+
+    def __init__(self, model: str | None = None, stage: str | None = None) -> None:
+        self.model, self.stage = model, stage
+
+    def beside(self, given: Mapping[str, Any]) -> EarlierVersion:
+        """Those of the model and the stage."""
+        return EarlierVersion(given.get("model"), given.get("stage"))
+
+    def known(self, place: Place, _typed: str) -> Known:
+        """What the stage served, the latest first."""
+        from mlgit.wiring import halting
+
+        return (
+            ((one, "") for one in halting.earlier(place, self.model, self.stage)) if self.model and self.stage else ()
+        )
 
 
 class Key(Name):
@@ -235,6 +274,7 @@ class PullNumber(click.IntRange):
 
 ARTIFACT = ArtifactName()
 CI_RUN = CiRunName()
+EARLIER = EarlierVersion()
 HIDDEN_ARTIFACT = ArtifactName(hidden=True)
 JOB = JobName()
 KEY = Key()

@@ -8,7 +8,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output, proposed, staged
-from mlgit.cli.choose import MODEL, SERVING
+from mlgit.cli.choose import EARLIER, MODEL, SERVING
 from mlgit.cli.proposed import How
 from mlgit.errors import UsageError
 from mlgit.wiring import halting, promoting
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", type=MODEL)
 @click.argument("stage", type=SERVING)
-@click.option("--to", metavar="VERSION", help="Go back to this one, which STAGE served before.")
+@click.option("--to", type=EARLIER, metavar="VERSION", help="Go back to this one, which STAGE served before.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; whoever meets the held stage reads it.")
 @proposed.options
 def command(model: str, stage: str, to: str | None, reason: str, base: str | None, how: How) -> None:

@@ -64,11 +64,10 @@ def again(repo: Repo, wanted: Stage, *, base: str, sources: Sources, at: str) ->
 
 def _named(known: Ledger, stands: Stage, number: str) -> str:
     """*number*, which the stage served before. Raises `UsageError` where it did not."""
-    served = lived(known, stands.stage)
-    every = dict.fromkeys(event.version for event in known.history if event.stage == stands.stage and event.version)
+    every = served(known, stands.stage)
     if number == stands.version or number in every:
         return number
-    others = [version for version in served if version != stands.version]
+    others = [version for version in every if version != stands.version]
     raise UsageError(
         f"{stands.stage} never served {stands.model} {number}: there is no way back to it.",
         why=f"It served {_listed(others)}before." if others else "",
@@ -76,10 +75,16 @@ def _named(known: Ledger, stands: Stage, number: str) -> str:
     )
 
 
+def served(known: Ledger, stage: str) -> list[str]:
+    """Every version that *stage* ever served, the latest first."""
+    events = reversed(known.history)
+    return list(dict.fromkeys(event.version for event in events if event.stage == stage and event.version))
+
+
 def _before(known: Ledger, stands: Stage) -> str:
     """The version that was live before. Raises `NotFoundError` where there is none that one should go back to."""
-    served = lived(known, stands.stage)
-    earlier = served[: served.index(stands.version)] if stands.version in served else served
+    line = lived(known, stands.stage)
+    earlier = line[: line.index(stands.version)] if stands.version in line else line
     passed: list[str] = []
     for version in reversed(earlier):
         if not (why := _unfit(known, stands.stage, version)):

@@ -35,6 +35,15 @@ def way_back(
     return back.plan(place.repo, model, stage, hold=_hold(place, why), base=name, sources=sources, to=to, at=at)
 
 
+def earlier(place: Place, model: str, stage: str) -> list[str]:
+    """The versions that *stage* served before the present one, the latest first."""
+    from mlgit.registry import back, ledger
+    from mlgit.store import registry
+
+    known = ledger.of(registry.tags(place.repo, model), model)
+    return [version for version in back.served(known, stage) if version != known.stages.get(stage)]
+
+
 def again(place: Place, wanted: Stage, *, base: str | None, at: str) -> Plan:
     """What it takes *at* another commit of the base branch that a stage goes back as is *wanted*."""
     from mlgit.registry import back

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -59,6 +60,18 @@ def test_a_bad_version_is_rolled_back_held_and_followed_by_a_better_one(
     live("pr", "merge", "4")
 
     assert served(repo) == "v1.2.0"
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("rollback digits production --to v", ["v1.0.0"]), ("rollback digits pro", ["production"]), ("hold other p", [])],
+)
+def test_a_stage_and_what_it_served_before_are_completed(live: Mlgit, words: str, completed: list[str]):
+    typed = {"COMP_WORDS": f"mlgit {words}", "COMP_CWORD": str(len(words.split())), "_MLGIT_COMPLETE": "bash_complete"}
+
+    done = live(env=os.environ | typed)
+
+    assert done.stdout.replace("plain,", "").split() == completed
 
 
 def test_a_rollback_can_be_looked_at_first_and_read_by_a_script(live: Mlgit, repo: Repo):
