@@ -102,6 +102,27 @@ def test_a_merge_without_the_approvals_moves_nothing(repo: Repo, trained, given:
     assert serves(repo) is None
 
 
+@pytest.mark.parametrize(
+    ("more", "failed"),
+    [("{metric: accuracy, min: 2}", "accuracy ≥ 2"), ("{soak: 24h, stage: staging}", "24h in staging")],
+)
+def test_an_approval_makes_up_for_no_other_gate(repo: Repo, trained, more: str, failed: str):
+    write(repo, policy=APPROVED)
+    registering.register(repo, trained("a"), model="digits")
+    forge = FolderForge(repo)
+    pull = proposed(repo, forge)
+    write(repo, policy=f"stages: {{staging: , production: {{gates: [{{approvals: 1}}, {more}]}}}}\n")
+    review(repo, pull.number, "grace")
+    merge = forge.merge(pull.number).merge_commit
+    assert merge
+
+    (settled,) = settle.settle(repo, merge, sources=asks(repo, forge, after=True))
+
+    assert [(one.gate, one.passed) for one in settled.verdicts] == [("1 approval", True), (failed, False)]
+    assert settle.is_refused(settled)
+    assert serves(repo) is None
+
+
 def test_an_approval_of_what_the_head_was_before_counts_no_more(repo: Repo, trained):
     write(repo, policy=APPROVED)
     registering.register(repo, trained("a"), model="digits")
