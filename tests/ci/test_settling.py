@@ -445,3 +445,16 @@ def test_a_job_that_reconciles_by_hand_knows_what_was_done(place: Place):
     place.mlgit("registry", "reconcile", cwd=job.folder)
 
     assert job.refs(REF) == place.far.refs(REF)
+
+
+@pytest.mark.usefixtures("in_actions")
+def test_a_workflow_that_follows_is_the_base_branchs_and_not_that_of_the_tagged_run(place: Place):
+    file = "automations: [{name: deploy, on: promoted, do: {dispatch: deploy.yml, inputs: {of: '{model} {version}'}}}]"
+    before = place.far.resolve("main")
+    made = place.here.commit(before, {"registry/automations.yaml": file.encode()}, "follow")
+    place.here.git("push", "-q", "origin", f"{made}:main")
+    place.job("settle", "main", {"before": before, "after": made})
+
+    place.merge(place.propose(0.95))
+
+    assert place.there.dispatched == [("deploy.yml", "main", {"of": "digits v1.0.0"})]
