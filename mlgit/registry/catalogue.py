@@ -7,7 +7,7 @@ same rules as a single one (`ledger`).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, islice
@@ -71,6 +71,34 @@ def moved(repo: Repo, since: float) -> list[str]:
     return PICTURE.ask(repo, lambda connection: [model for (model,) in connection.execute(question, (since,))])
 
 
+def names(repo: Repo) -> list[str]:
+    """Every model that has a tag, in order of name."""
+    question = "SELECT model FROM models ORDER BY model"
+    return PICTURE.ask(repo, lambda connection: [model for (model,) in connection.execute(question)])
+
+
+def since(repo: Repo, count: int) -> float | None:
+    """When the last tag of the *count*-th of the models was made, of which the last moved first; None: there are fewer.
+
+    No tag of the *count* newest is older.
+    """
+    question = "SELECT moved FROM models ORDER BY moved DESC LIMIT 1 OFFSET ?"
+    row = PICTURE.ask(repo, lambda connection: connection.execute(question, (count - 1,)).fetchone())
+    return row[0] if row else None
+
+
+def tags(repo: Repo, models: Collection[str]) -> list[store.Tag]:
+    """The annotated tags of *models*, in order of name: as `store.tags`, without a look at the others."""
+
+    def answer(connection: sqlite3.Connection) -> dict[str, str]:
+        question = "SELECT ref, oid FROM tags WHERE model = ?"
+        return {ref: oid for model in models for ref, oid in connection.execute(question, (model,))}
+
+    listed = dict(sorted(PICTURE.ask(repo, answer).items()))
+    with repo.reader() as reader:
+        return [tag for _, tag in store.tags_at(reader, listed) if tag]
+
+
 def every(repo: Repo, model: str | None = None) -> list[Model]:
     """All models, in order of name; or *model* alone, if there is one."""
 
@@ -104,12 +132,12 @@ def _between(model: str | None) -> tuple[str, str]:
     return ("", "\U0010ffff") if model is None else (model, model)
 
 
-def stages(repo: Repo) -> dict[str, dict[str, Served]]:
-    """Model → stage → what it serves, by the tags; of the models of which a stage serves something."""
-    return PICTURE.ask(repo, _served)
+def stages(repo: Repo, model: str | None = None) -> dict[str, dict[str, Served]]:
+    """Model → stage → what it serves, by the tags; of the models (of *model*) of which a stage serves something."""
+    return PICTURE.ask(repo, lambda connection: _served(connection, model))
 
 
-def _served(connection: sqlite3.Connection, model: str | None = None) -> dict[str, dict[str, Served]]:
+def _served(connection: sqlite3.Connection, model: str | None) -> dict[str, dict[str, Served]]:
     rows = connection.execute(
         "SELECT model, stage, version, ours FROM stages WHERE model BETWEEN ? AND ? ORDER BY model, stage",
         _between(model),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
 from mlgit.core import refs
 from mlgit.errors import ConfigError, NotFoundError, UsageError
-from mlgit.registry import ledger
-from mlgit.registry.audit import changes, drift, happened, standing
+from mlgit.registry import catalogue, ledger
+from mlgit.registry.audit import changes, drift, happened, reading
 from mlgit.registry.policy import file, freezes
 from mlgit.store import observed
 from mlgit.store import registry as store
@@ -28,18 +28,24 @@ if TYPE_CHECKING:
     from mlgit.store.registry import Tag
 
 
-def account(place: Place, *, base: str | None = None, model: str | None = None) -> list[Entry]:
-    """All that happened to *model*, or to all of the registry, oldest first. Raises `NotFoundError`."""
-    tags, commit = _tags(place, model), store.base_commit(place.repo, store.base_name(place.repo, base))
-    known = [one for name, one in ledger.read(tags).items() if model in (None, name)]
-    return happened.account(known, changes.of(place.repo, commit, model))
+def account(
+    place: Place, *, base: str | None = None, model: str | None = None, stage: str | None = None, most: int
+) -> list[Entry]:  # fmt: skip
+    """What happened to *model*, or to all of the registry, oldest first: the last *most*. Raises `NotFoundError`."""
+    commit = store.base_commit(place.repo, store.base_name(place.repo, base))
+    if model is None:
+        return reading.newest(place.repo, commit, most, stage)
+    known = [one for name, one in ledger.read(_tags(place, model)).items() if name == model]
+    found = happened.account(known, changes.of(place.repo, commit, model))
+    return [one for one in found if stage in (None, one.stage)][-most:]
 
 
-def live_at(place: Place, moment: float, *, base: str | None = None, model: str | None = None) -> list[Live]:
+def live_at(place: Place, moment: float, *, base: str | None = None, model: str | None = None) -> Iterator[Live]:
     """What every stage (of *model*) served at *moment*, in seconds since the epoch. Raises `NotFoundError`."""
-    tags, commit = _tags(place, model), store.base_commit(place.repo, store.base_name(place.repo, base))
-    found = standing.live(tags, changes.of(place.repo, commit, model), moment)
-    return [one for one in found if model in (None, one.entry.model)]
+    commit = store.base_commit(place.repo, store.base_name(place.repo, base))
+    if model is not None:
+        _tags(place, model)
+    return reading.live(place.repo, commit, moment, model)
 
 
 def _tags(place: Place, model: str | None) -> list[Tag]:
@@ -117,18 +123,22 @@ def standings(
 ) -> list[Standing]:
     """How each stage (of *model*) stands. Raises `ConfigError` where the registry cannot be read."""
     repo = place.repo
-    tags, commit = _tags(place, model), store.base_commit(repo, store.base_name(repo, base))
+    commit = store.base_commit(repo, store.base_name(repo, base))
+    models = None if model is None else [model]
+    if model is not None:
+        _tags(place, model)
     with repo.reader() as reader:
-        files = store.stage_files(reader, commit)
+        files = store.stage_files(reader, commit, models=models)
         frozen = freezes.read(reader.blob(f"{commit}:{freezes.SOURCE}"))
         policy = None
         with suppress(ConfigError):  # `mlgit policy check` tells of one that cannot be read
             text = reader.blob(f"{commit}:{store.POLICY}")
             policy = file.read(text, source=store.POLICY) if text is not None else None
-    known = ledger.read(tags)
-    if model is not None:
-        files = {where: stage for where, stage in files.items() if where[0] == model}
-        known = {model: ledger.of(tags, model)}
-    desired = drift.Desired(files=files, ledgers=known, freezes=frozen, policy=policy)
     seen = [one for one in observed.known(repo) if model in (None, one.model)]
+    served = {
+        (name, stage): one.version
+        for name, some in catalogue.stages(repo, model).items() for stage, one in some.items()
+    }  # fmt: skip
+    known = ledger.read(catalogue.tags(repo, {one.model for one in seen}))
+    desired = drift.Desired(files=files, served=served, ledgers=known, freezes=frozen, policy=policy)
     return drift.standings(desired, seen, now=time.time(), max_age=max_age)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,25 +45,22 @@ def command(
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv: one of both.")
-    place = wiring.place()
+    place, most = wiring.place(), limit + 1 if limit else sys.maxsize  # one more tells whether there is more
     if at is not None:
-        found = [one for one in auditing.live_at(place, at, base=base, model=model) if stage in (None, one.entry.stage)]
-        shown, rest = _first(found, limit)
+        found = auditing.live_at(place, at, base=base, model=model)
+        shown = list(islice((one for one in found if stage in (None, one.entry.stage)), most))
+        rest, shown = len(shown) == most, shown[: most - 1]
         documents = [told.live_document(one) for one in shown] if as_json or as_csv else []
         rows = [] if documents else [told.live_row(one) for one in shown]
         _print(documents, told.LIVE, rows, as_json=as_json, as_csv=as_csv, empty="Nothing was live then.")
     else:
-        happened = [one for one in auditing.account(place, base=base, model=model) if stage in (None, one.stage)]
-        entries, rest = _first(happened[::-1], limit)
+        entries = auditing.account(place, base=base, model=model, stage=stage, most=most)[::-1]
+        rest, entries = len(entries) == most, entries[: most - 1]
         documents = [told.document(one) for one in entries] if as_json or as_csv else []
         rows = [] if documents else [told.row(one) for one in entries]
         _print(documents, told.COLUMNS, rows, as_json=as_json, as_csv=as_csv, empty="Nothing has happened yet.")
     if rest:
-        output.note(f"{rest:,} more: --limit 0 for all")
-
-
-def _first(found: list[Any], limit: int) -> tuple[list[Any], int]:
-    return (found[:limit], max(0, len(found) - limit)) if limit else (found, 0)
+        output.note("There is more: --limit 0 for all")
 
 
 def _print(

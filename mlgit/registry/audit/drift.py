@@ -52,7 +52,10 @@ class Desired:
     """What should be, as git has it."""
 
     files: Mapping[tuple[str, str], Stage]
+    served: Mapping[tuple[str, str], str]
+    """(model, stage) → the version that its tags let it serve."""
     ledgers: Mapping[str, Ledger]
+    """Of the models that were observed: to know a version by its digest."""
     freezes: Sequence[Freeze]
     policy: Policy | None = None
 
@@ -67,10 +70,9 @@ def standings(
     of: dict[tuple[str, str], list[Observation]] = {}
     for one in seen:
         of.setdefault((one.model, one.stage), []).append(one)
-    tagged = {(model, stage) for model, known in desired.ledgers.items() for stage in known.stages}
     return [
         _standing(desired, place, one, now, max_age)
-        for place in sorted({*desired.files, *tagged, *of})
+        for place in sorted({*desired.files, *desired.served, *of})
         for one in sorted(of.get(place, [None]), key=lambda one: one.target if one else "")
     ]
 
@@ -80,7 +82,7 @@ def _standing(
 ) -> Standing:
     model, stage = place
     file, known = desired.files.get(place), desired.ledgers.get(model) or Ledger(model=model)
-    wanted, served = file.version if file else "", known.stages.get(stage, "")
+    wanted, served = file.version if file else "", desired.served.get(place, "")
     runs = tuple(dict.fromkeys(_named(known, digest, served) for digest in one.digests)) if one else ()
     freeze = freezes.standing(desired.freezes, model, stage, now)
     told: dict[State, str] = {}

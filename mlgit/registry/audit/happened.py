@@ -7,6 +7,7 @@ hold, a freeze, a policy, and a stage's file that says what was never served.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -100,8 +101,8 @@ class Entry:
         return self.why or (hold.why if hold else "")
 
 
-def account(ledgers: Iterable[Ledger], history: History) -> list[Entry]:
-    """All that *ledgers* and *history* tell, oldest first."""
+def account(ledgers: Iterable[Ledger], history: History, since: float = -math.inf) -> list[Entry]:
+    """All that *ledgers* and *history* tell, oldest first; what has its turn from *since* on."""
     known = list(ledgers)
     asked: dict[tuple[str, str], list[Change]] = {}
     for change in history.changes:
@@ -112,7 +113,7 @@ def account(ledgers: Iterable[Ledger], history: History) -> list[Entry]:
     written = [
         (change.turn, 2 if stage_path(change.path) else 0, entry) for change, entry in _of_changes(history, events)
     ]
-    return [entry for *_, entry in sorted([*tagged, *written], key=lambda one: one[:2])]
+    return [entry for when, _, entry in sorted([*tagged, *written], key=lambda one: one[:2]) if when >= since]
 
 
 def commit_of(message: str) -> str:

@@ -33,7 +33,8 @@ def standing(
 ) -> list[Standing]:  # fmt: skip
     file = Stage(model="net", stage="production", version=version, hold=hold)
     desired = Desired(
-        files={("net", "production"): file}, ledgers=ledger.read(tags()), freezes=freezes,
+        files={("net", "production"): file}, served={("net", "production"): "v1.1.0"}, ledgers=ledger.read(tags()),
+        freezes=freezes,
         policy=policies.read(policy, source="registry/policy.yaml"),
     )  # fmt: skip
     return drift.standings(desired, seen, now=NOW, max_age=max_age)
@@ -102,7 +103,9 @@ def test_of_two_versions_with_the_same_bytes_the_served_one_runs():
             for n in range(2)]  # fmt: skip
     known = ledger.read([*both, Tag(name="net#production#1", commit="0" * 40, when=3)])
 
-    (found,) = drift.standings(Desired(files={}, ledgers=known, freezes=()), [seen(OLD)], now=NOW)
+    desired = Desired(files={}, served={("net", "production"): "v1.0.0"}, ledgers=known, freezes=())
+
+    (found,) = drift.standings(desired, [seen(OLD)], now=NOW)
 
     assert (found.state.value, found.runs) == ("Synced", ("v1.0.0",))
 
