@@ -16,10 +16,11 @@ from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import card, deliver, deprecating, gathering, ledger, waiving
 from mlgit.registry.gathering import Case, Sources
-from mlgit.registry.policy import file, judging
+from mlgit.registry.policy import file, judging, spells
 from mlgit.registry.policy.evidence import Need
 from mlgit.registry.policy.file import Policy
 from mlgit.registry.registering import record_of
+from mlgit.registry.stages import champion_of
 from mlgit.store import registry as store
 
 CONTEXT = "mlgit/gates"
@@ -124,11 +125,12 @@ def of(
         if hold and not lift and not wanted.hold:
             raise _held(wanted, hold)
         files = _files(reader, commit, candidate, wanted)
+    champion = champion_of(known, stage) or champion
     if waived is not None:
         if wanted.emergency and (refused := waiving.forbidden(policy, wanted)):
             raise refused
         deliver.reachable(repo, candidate)
-    is_return = any((event.stage, event.version) == (stage, number) for event in known.history)
+    is_return = spells.is_return(known.history, stage, number)
     case = Case(repo=repo, base=commit, stage=stage, candidate=candidate, champion=champion, is_return=is_return,
         is_waived=waived is not None,
     )  # fmt: skip

@@ -24,11 +24,11 @@ from mlgit.registry import catalogue, decision, deprecating, gathering, ledger, 
 from mlgit.registry.decision import Decision, Origin
 from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.ledger import Ledger
-from mlgit.registry.policy import file, judging
+from mlgit.registry.policy import file, judging, spells
 from mlgit.registry.policy.file import Policy
 from mlgit.registry.propose import CONTEXT, agree, policy_at
 from mlgit.registry.registering import record_of
-from mlgit.registry.stages import OURS, last
+from mlgit.registry.stages import OURS, champion_of, last
 from mlgit.store import registry as store
 
 _TRIES = 5
@@ -191,32 +191,28 @@ def reconcile(
     with repo.reader() as reader:
         policy = policy_at(reader, commit)
         found = []
-        for wanted, champion in unsettled(repo, store.stages_at(reader, commit)):
+        for wanted in unsettled(repo, store.stages_at(reader, commit)):
             if only not in (None, (wanted.model, wanted.stage)):
                 continue
             judged = _judge(
-                repo, reader, commit, wanted, base=commit, policy=policy, champion=champion, sources=sources
+                repo, reader, commit, wanted, base=commit, policy=policy, champion=None, sources=sources
             )  # fmt: skip
             found.append(judged if dry_run else _tagged(repo, judged, commit, asked, now=now))
         return found
 
 
-def unsettled(repo: Repo, stages: Mapping[tuple[str, str], str]) -> list[tuple[Settled, ModelVersion | None]]:
-    """The stages of which files and tags disagree: what the file asks for, and what the tags let it serve.
+def unsettled(repo: Repo, stages: Mapping[tuple[str, str], str]) -> list[Settled]:
+    """What the files ask for, of the stages of which files and tags disagree.
 
     *stages*: (model, stage) → version, as the files have it.
     """
     served = {(model, stage): one for model, some in catalogue.stages(repo).items() for stage, one in some.items()}
     places = set(stages) | {place for place, one in served.items() if one.is_ours}
-    found = []
-    for model, stage in sorted(places):
-        wanted, now = stages.get((model, stage)), served.get((model, stage))
-        if (now.version if now else None) != wanted:
-            known = ledger.of(store.tags(repo, model), model)
-            tag = known.versions.get(now.version) if now else None
-            champion = store.of_message(tag.message) if tag else None
-            found.append((Settled(model=model, stage=stage, version=wanted), champion))
-    return found
+    return [
+        Settled(model=place[0], stage=place[1], version=stages.get(place))
+        for place in sorted(places)
+        if (served[place].version if place in served else None) != stages.get(place)
+    ]
 
 
 def _changed(
@@ -265,7 +261,8 @@ def _judge(
         if waived is None and (retired := deprecating.refusal(known, version)):
             return replace(wanted, refusal=retired)
         gates = file.gates_of(policy, model, stage)
-        is_return = any((event.stage, event.version) == (stage, version) for event in known.history)
+        is_return = spells.is_return(known.history, stage, version)
+        champion = champion_of(known, stage) or champion  # what was merged and refused never was one
         case = Case(repo=repo, base=base, stage=stage, candidate=filed, champion=champion, is_return=is_return,
             is_waived=waived is not None,
         )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from mlgit.core.model import Stage
+from mlgit.core.model import ModelVersion, Stage
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.registry.ledger import Event, Ledger
@@ -57,3 +57,9 @@ def ours(known: Ledger) -> list[str]:
 def last(known: Ledger, stage: str) -> Event:
     """What was last done to a stage that has a history."""
     return next(event for event in reversed(known.history) if event.stage == stage)
+
+
+def champion_of(known: Ledger, stage: str) -> ModelVersion | None:
+    """What the tags let *stage* serve, as it was registered: files may be edited, and name what was refused."""
+    tag = known.versions.get(known.stages.get(stage, ""))
+    return store.of_message(tag.message) if tag else None

@@ -333,6 +333,19 @@ def test_a_mark_lets_pass_the_version_that_it_names_and_that_once(three: Repo, v
             three.git("tag", "-d", found.tag)
 
 
+def test_who_came_past_the_gates_alone_is_compared_with_what_serves_when_promoted_again(three: Repo):
+    write(three, store.POLICY, STRICT)
+    live(three, "v1.1.0", "v1.2.0")
+    live(three, "v1.0.0", emergency=FIRE)
+    live(three, "v1.2.0")
+    pull = opened(three, return_of(three, to="v1.0.0"))
+    merged(three, pull)
+    live(three, "v1.2.0", lift=True)
+
+    assert plan(three, "v1.1.0").unmet is None
+    assert "no worse than the champion's 0.94" in str(plan(three, "v1.0.0").unmet)
+
+
 def test_a_policy_may_forbid_emergencies_before_and_after_the_merge(three: Repo):
     pull = opened(three, plan(three, "v1.0.0", emergency=FIRE))
     write(three, store.POLICY, "stages:\n  production:\n    emergency: false\n")

@@ -146,6 +146,34 @@ def test_a_merged_version_file_that_was_edited_moves_nothing(repo: Repo, trained
     assert "differ in hash" in str(settled.refusal)
 
 
+def by_hand(made: ModelVersion) -> dict[str, bytes]:
+    """The files of a promotion to production that mlgit did not propose."""
+    return {
+        "registry__digits__production.yaml": f"version: {made.version}\n".encode(),
+        f"registry__digits__versions__{made.version}.yaml": store.version_text(made).encode(),
+    }
+
+
+def test_the_champion_is_what_the_stage_serves_whatever_became_of_its_file(repo: Repo, trained):
+    asks = b"stages: {production: {gates: [{metric: accuracy, not_worse_than: champion}]}}\n"
+    good, worse, bad = (
+        registering.register(repo, trained(name, accuracy=accuracy), model="digits")
+        for name, accuracy in (("a", 0.9), ("b", 0.5), ("c", 0.1))
+    )
+    edited(repo, **{"registry__policy.yaml": asks})
+    settle.settle(repo, promoted(repo, good.version, "production"), sources=Sources())
+    path = f"registry__digits__versions__{good.version}.yaml"
+    edited(repo, **{path: store.version_text(replace(good, metrics={"accuracy": 0.2})).encode()})
+
+    (after_an_edit,) = settle.settle(repo, edited(repo, **by_hand(worse)), sources=Sources())
+    (refused,) = settle.settle(repo, edited(repo, **by_hand(bad)), sources=Sources())
+    (after_a_refusal,) = settle.settle(repo, edited(repo, **by_hand(worse)), sources=Sources())
+
+    for found in (after_an_edit, refused, after_a_refusal):
+        assert isinstance(found.refusal, GateFailedError), found
+        assert "champion v1.0.0: 0.9" in found.verdicts[0].observed
+
+
 @pytest.mark.parametrize("version", ["v9.9.9", "latest", "../../x", "v1.0.0"])
 def test_a_stage_file_by_hand_that_names_nothing_moves_nothing(repo: Repo, version: str):
     merge = edited(repo, **{"registry__digits__production.yaml": f'version: "{version}"\n'.encode()})

@@ -118,7 +118,7 @@ def stages(repo: Repo) -> Iterator[Finding]:
         commit = registry.base_commit(repo, registry.base_name(repo))
         with repo.reader() as reader:
             files = registry.stages_at(reader, commit)
-        differ = [f"{one.stage} of {one.model}" for one, _ in settle.unsettled(repo, files)]
+        differ = [f"{one.stage} of {one.model}" for one in settle.unsettled(repo, files)]
     except MlgitError as exc:
         if not isinstance(exc, NotFoundError):
             yield Finding("stages", Health.WARN, exc.what, exc.fix or "mend the file")

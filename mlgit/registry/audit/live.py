@@ -17,7 +17,7 @@ from mlgit.registry.audit.happened import commit_of
 from mlgit.registry.decision import Decision
 from mlgit.registry.decision import of_message as decision_of
 from mlgit.registry.ledger import Action, Event, Ledger
-from mlgit.registry.policy import file
+from mlgit.registry.policy import file, spells
 from mlgit.registry.policy.evidence import Evidence
 from mlgit.registry.stages import last
 from mlgit.registry.waiving import waiver
@@ -332,7 +332,7 @@ class Live:
         seen = Evidence(
             stage=self.stage, candidate=candidate, champion=store.of_message(beaten.message) if beaten else None,
             goals=self.room.ways.goals(made.commit), now=self.event.tag.when,
-            is_return=any((one.stage, one.version) == (self.stage, version) for one in self.before),
+            is_return=spells.is_return(self.before, self.stage, version),
         )  # fmt: skip
         try:
             gates: Sequence[file.Placed] = file.read(text, source=store.POLICY).gates(self.known.model, self.stage)

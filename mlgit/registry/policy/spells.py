@@ -30,7 +30,7 @@ class Spell:
     end: End = End.NOT_YET
     tag: str
     is_judged: bool
-    """Whether gates let it in: no emergency, and no tag made with stock GTO."""
+    """Whether gates let it in: no emergency, no way back past them, and no tag made with stock GTO."""
 
     def seconds(self, now: float) -> float:
         """How long it was, or has been so far; negative where its tag is of the future."""
@@ -63,6 +63,14 @@ def spells(history: Sequence[Event], stage: str) -> list[Spell]:
     return found
 
 
+def is_return(history: Sequence[Event], stage: str, version: str) -> bool:
+    """Whether gates have let *stage* serve *version* before."""
+    moves = (event for event in history if (event.stage, event.version) == (stage, version))
+    return any(event.action is Action.ASSIGN and _is_judged(event.tag.message) for event in moves)
+
+
 def _is_judged(message: str) -> bool:
     made = decision.of_message(message)
-    return made.emergency is None if made else f"\n{OURS}" in message
+    if made is None:
+        return f"\n{OURS}" in message
+    return made.emergency is None and all(gate.get("passed") or not gate.get("told") for gate in made.gates)
