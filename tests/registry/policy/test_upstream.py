@@ -57,6 +57,12 @@ def test_of_several_stages_upstream_all_are_asked_or_one(after: str, passed: boo
     assert asked(f"{{after: {after}}}", history(("eu v2", 0)))[0].passed is passed
 
 
+def test_where_one_of_several_is_enough_the_way_there_says_so():
+    (found,) = asked("{after: {one_of: [eu, us]}}", history(("staging v1", 0)))
+
+    assert found.fix == "mlgit promote net@v2.0.0 eu first, or mlgit promote net@v2.0.0 us"
+
+
 def test_who_came_upstream_past_the_gates_was_not_verified_there():
     (hasty,) = asked("{after: staging}", history(("staging v2", 0), emergency=True))
     (by_hand,) = asked("{after: staging}", history(("staging v2", 0), ours=False))

@@ -64,10 +64,17 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
         observed="; ".join(f"{stage}: {words}" for stage, (_, words) in served.items()),
         said="; ".join(f"in {stage} {words}" for stage in lacks for words in [served[stage][1]]),
         asks=f"that it was in {named(asked.after)} before",
-        fix=" and ".join(f"mlgit promote {seen.candidate.model}@{seen.candidate.version} {one}" for one in lacks[:3])
-        + " first",
+        fix=_way(asked.after, f"mlgit promote {seen.candidate.model}@{seen.candidate.version}", lacks[:3]),
         inputs={"after": list(stages(asked.after)), "tags": {stage: tag for stage, (tag, _) in served.items()}},
     )  # fmt: skip
+
+
+def _way(after: After, promote: str, lacks: Sequence[str]) -> str:
+    """What to do first, where a version was in none of the stages that it *lacks*."""
+    first, *others = [f"{promote} {stage}" for stage in lacks] or [""]
+    if isinstance(after, OneOf):
+        return ", or ".join([f"{first} first", *others])
+    return f"{' and '.join([first, *others])} first"
 
 
 def _gate(asked: Settings) -> str:
