@@ -10,7 +10,7 @@ from mlgit.errors import UsageError
 from mlgit.git.objects import Reader
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
-from mlgit.registry import filing, ledger, sending, settle, shared
+from mlgit.registry import filing, sending, settle, shared
 from mlgit.registry.decision import Origin
 from mlgit.registry.gathering import Sources
 from mlgit.registry.propose import Plan
@@ -51,15 +51,16 @@ def promote(
 
     def act(tip: str | None) -> list[Settled]:
         if commit is None:
-            return settle.reconcile(repo, base, sources=sources, only=(model, stage), asked=lambda _one: by_hand)
+            told = settle.reconcile(repo, base, sources=sources, only=(model, stage), asked=lambda _one: by_hand)
+            is_tagged = sending.served(repo, None, model, stage, version)
+            return told or ([is_tagged] if is_tagged else [])
         return settle.settle(repo, commit, sources=sources, tip=tip, asked=lambda _one: by_hand)
 
     by_hand = Origin(author=repo.identity.rpartition(" <")[0])
     if remote:
         shared.share_version(remote, model, version)
     commit = filing.at_once(repo, base, edit, title, remote=remote)
-    served = ledger.of(store.tags(repo, model), model).stages.get(stage)
-    if commit is None and served == version:
+    if commit is None and sending.served(repo, remote, model, stage, version):
         raise UsageError(f"{model} {version} is in {stage} already, as {base} has it.")
     stages = sending.settled(remote, base, act) if remote else act(repo.resolve(f"refs/heads/{base}"))
     return Direct(plan=made[-1] if commit else None, commit=commit, stages=stages)

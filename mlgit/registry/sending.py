@@ -6,22 +6,25 @@ from collections.abc import Callable, Collection
 
 from mlgit.errors import RefMovedError, RefusedError
 from mlgit.git.remote import Remote
-from mlgit.git.repo import Move
+from mlgit.git.repo import Move, Repo
 from mlgit.registry import ledger, shared
 from mlgit.registry.settle import Settled
-from mlgit.registry.stages import OURS
+from mlgit.registry.stages import OURS, last
 from mlgit.store import registry as store
 
 _TRIES = 8
 _TAGS = "refs/tags/"
 
 
-def settled(remote: Remote, base: str, act: Callable[[str | None], list[Settled]]) -> list[Settled]:
+def settled(
+    remote: Remote, base: str, act: Callable[[str | None], list[Settled]], *, models: Collection[str] = ()
+) -> list[Settled]:  # fmt: skip
     """What *act* made of stages, given where *base* stands on *remote*; the tags are there by now.
 
-    It acts on the tags as they are there, and again where another has sent some meanwhile. Raises `RefMovedError` where
-    that does not end, or where a tag there is another than one here that nothing of ours has made; `RefusedError` where
-    no tags are taken: then none are here.
+    It acts on the tags as they are there, and again where another has sent some meanwhile. *models*: whose tags are
+    sent besides, for whoever made one may have died before it was. Raises `RefMovedError` where that does not end, or
+    where a tag there is another than one here that nothing of ours has made; `RefusedError` where no tags are taken:
+    then none of these are here.
     """
     repo = remote.repo
     for _ in range(_TRIES):
@@ -30,15 +33,16 @@ def settled(remote: Remote, base: str, act: Callable[[str | None], list[Settled]
         found = act(repo.resolve(f"refs/remotes/{remote.name}/{base}"))
         moved = {one.model for one in found if one.tag}
         try:
-            send(remote, moved)
+            send(remote, moved.union(models))
         except RefMovedError:
-            _give_way(remote, moved)
+            _give_way(remote, moved.union(models))
             continue
         except RefusedError as exc:
             made = {ref: oid for ref, oid in repo.refs(_TAGS).items() if ref not in before and _model(ref) in moved}
             repo.move([Move(ref, oid, None) for ref, oid in made.items()], why=f"{remote.name} takes no tags")
+            names = ", ".join(sorted(moved or models)[:5])
             raise RefusedError(
-                f"{remote.name} takes no tags of stages from you: {', '.join(sorted(moved))} serve what they did.",
+                f"{remote.name} takes no tags of stages from you: {names} serve what they did.",
                 why=exc.why or exc.what, fix="leave it to the workflow mlgit-settle, or ask for the right to push tags",
             ) from None  # fmt: skip
         if _are_served(remote, base, found):
@@ -52,15 +56,26 @@ def settled(remote: Remote, base: str, act: Callable[[str | None], list[Settled]
 def send(remote: Remote, models: Collection[str]) -> None:
     """Have the tags of stages of *models* on *remote*: the last ones, and those that they follow."""
     tags = remote.repo.refs(_TAGS)
-    shared.share(remote, [ref for ref in tags if _model(ref) in models and shared.is_ours(ref)])
+    shared.share(remote, {ref for ref in tags if _model(ref) in models and shared.is_ours(ref)})
+
+
+def served(repo: Repo, remote: Remote | None, model: str, stage: str, version: str) -> Settled | None:
+    """The stage, where its tag says that it serves *version*, and lies on *remote* as well; else None."""
+    known = ledger.of(store.tags(repo, model), model)
+    if known.stages.get(stage) != version:
+        return None
+    tag = last(known, stage).tag.name
+    if remote and remote.refs(f"{_TAGS}{tag}") != repo.refs(f"{_TAGS}{tag}"):
+        return None
+    return Settled(model=model, stage=stage, version=version, tag=tag)
 
 
 def _give_way(remote: Remote, models: Collection[str]) -> None:
     """Take the tags as *remote* has them, in the place of those that were made here and have the same names."""
     repo = remote.repo
     here = {ref: oid for ref, oid in repo.refs(_TAGS).items() if _model(ref) in models}
-    there = remote.refs(*here) if here else {}
-    moves = [Move(ref, here[ref], oid) for ref, oid in there.items() if here[ref] != oid]
+    there = remote.refs(f"{_TAGS}*") if here else {}
+    moves = [Move(ref, oid, there[ref]) for ref, oid in here.items() if there.get(ref, oid) != oid]
     made = {f"{_TAGS}{tag.name}" for tag in store.tags(repo, *models) if f"\n{OURS}" in tag.message}
     if strange := sorted(move.ref.removeprefix(_TAGS) for move in moves if move.ref not in made):
         raise RefMovedError(

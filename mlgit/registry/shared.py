@@ -6,7 +6,7 @@ A clone that is shallow, as CI's are, stays so: of what is brought no history co
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mlgit.core import refs
 from mlgit.core.run import Run
@@ -86,10 +86,10 @@ def bring_before(remote: Remote, branch: str, before: str) -> None:
         ) from None
 
 
-def share(remote: Remote, tags: Sequence[str]) -> None:
+def share(remote: Remote, tags: Collection[str]) -> None:
     """Have *tags* (full names) there as they are here. Raises `RefMovedError` where another is there: none changes."""
     here = {ref: oid for ref, oid in remote.repo.refs(_TAGS).items() if ref in tags}
-    there = remote.refs(*tags) if tags else {}
+    there = remote.refs(f"{_TAGS}*") if here else {}  # by name, git compares each with each, and takes only so many
     if moves := [Move(ref, None, oid) for ref, oid in here.items() if there.get(ref) != oid]:
         remote.push(moves)
 

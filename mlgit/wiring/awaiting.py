@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlgit.errors import GateFailedError, MlgitError, RefusedError
 from mlgit.forge.base import PullState, StatusState
-from mlgit.wiring import forge, on_github, promoting, remote
+from mlgit.wiring import forge, on_github, promoting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ def settled(
                 return promoting.after_merge(place, pull)
             except RefusedError:  # tags there are for another to make
                 if found := _served(place, made):
-                    return found
+                    return [found]
         if (now := _stands(at, pull)) != said:
             tell(said := now)
         if end is not None and clock() >= end:
@@ -75,35 +75,23 @@ def merged(place: Place, model: str, version: str, stage: str, *, base: str | No
 
     It is settled, should it not be. So who waits again after the merge opens nothing anew.
     """
-    from mlgit.git.merge import catch_up
     from mlgit.store import registry as store
 
     repo, name = place.repo, store.base_name(place.repo, base)
-    if tip := promoting.brought(place, name):
-        catch_up(repo, f"refs/heads/{name}", tip)
+    tip = promoting.brought(place, name, follow=True)
     with repo.reader() as reader:
         said = store.stage_at(reader, tip or store.base_commit(repo, name), model, stage)
     if said is None or said.version != version:
         return None
-    return _tagged(place, model, stage, version) or promoting.settle_stages(place, base=base, only=(model, stage))
+    if is_there := promoting.served(place, model, stage, version):
+        return [is_there]
+    found = promoting.settle_stages(place, base=base, only=(model, stage))
+    again = None if found else promoting.served(place, model, stage, version)
+    return [again] if again else found
 
 
-def _served(place: Place, made: Promotion) -> Sequence[Settled]:
+def _served(place: Place, made: Promotion) -> Settled | None:
     """The stage, once the tags on the remote say that it serves what was proposed; nothing before."""
-    from mlgit.registry import shared
-
     plan = made.plan
-    shared.bring(remote(place), plan.base)
-    return _tagged(place, plan.candidate.model, plan.stage, plan.candidate.version)
-
-
-def _tagged(place: Place, model: str, stage: str, version: str) -> Sequence[Settled]:
-    from mlgit.registry import ledger
-    from mlgit.registry.settle import Settled
-    from mlgit.registry.stages import last
-    from mlgit.store import registry as store
-
-    known = ledger.of(store.tags(place.repo, model), model)
-    if known.stages.get(stage) != version:
-        return ()
-    return (Settled(model=model, stage=stage, version=version, tag=last(known, stage).tag.name),)
+    promoting.brought(place, plan.base)
+    return promoting.served(place, plan.candidate.model, plan.stage, plan.candidate.version)

@@ -52,13 +52,17 @@ def after_merge(place: Place, pull: PullRequest) -> list[Settled]:
     )  # fmt: skip
 
 
-def _shared(place: Place, base: str, act: Callable[[str | None], list[Settled]]) -> list[Settled]:
-    """What *act* makes of stages, given where *base* stands; on GitHub, where a job may do the same, in its sight."""
-    there = on_github(place)
-    if there and there[0].clone:
+def _shared(
+    place: Place, base: str, act: Callable[[str | None], list[Settled]], *, models: Collection[str] = ()
+) -> list[Settled]:  # fmt: skip
+    """What *act* makes of stages, given where *base* stands; on GitHub, where a job may do the same, in its sight.
+
+    *models*: whose tags are had there besides.
+    """
+    if there := _on_github(place):
         from mlgit.registry import sending
 
-        return sending.settled(there[0].clone.remote, base, act)
+        return sending.settled(there, base, act, models=models)
     found = act(place.repo.resolve(f"refs/heads/{base}"))
     post(place, base, {one.model for one in found if one.tag})
     return found
@@ -98,9 +102,12 @@ def settle_stages(
     if dry_run:
         return settle.reconcile(repo, name, sources=sources, dry_run=True, only=only)
     asked = asking.asked(repo, forge(place), name)
-    found = _shared(place, name, lambda _tip: settle.reconcile(repo, name, sources=sources, asked=asked, only=only))
-    if on_github(place) is None:  # also of what somebody has settled who died before its page
-        post(place, name, [only[0]] if only else registry.models(repo))
+    models = [only[0]] if only else registry.models(repo)  # who settled one may have died before the end
+    found = _shared(
+        place, name, lambda _tip: settle.reconcile(repo, name, sources=sources, asked=asked, only=only), models=models
+    )  # fmt: skip
+    if on_github(place) is None:
+        post(place, name, models)
     return found
 
 
@@ -143,22 +150,37 @@ def promotion(
     )  # fmt: skip
 
 
-def brought(place: Place, base: str | None = None, *, direct: bool = False) -> str | None:
-    """Where *base* stands on GitHub, brought here with the models' tags; None where pull requests live elsewhere.
+def brought(place: Place, base: str | None = None, *, direct: bool = False, follow: bool = False) -> str | None:
+    """Where *base* stands, brought here with the models' tags; None where it is this clone's own that counts.
 
-    For a commit that is to go there *direct*, on the remote origin, wherever that is: the branch here follows then,
-    unless work is in the way.
+    It is GitHub's, where pull requests live there; for a commit that is to go there *direct*, the remote origin's,
+    wherever that is. For that, or to *follow*, the branch here comes along, unless work is in the way.
     """
-    if direct:
-        return _tip(place, base)
+    from mlgit.git.merge import catch_up
     from mlgit.registry import shared
     from mlgit.store import registry
 
-    there, name = on_github(place), registry.base_name(place.repo, base)
-    if not there or not there[0].clone:
+    there, name = remote(place) if direct else _on_github(place), registry.base_name(place.repo, base)
+    if there is None or (direct and not there.is_known):
         return None
-    shared.bring(there[0].clone.remote, name)
-    return place.repo.resolve(f"refs/remotes/{there[0].clone.remote.name}/{name}")
+    shared.bring(there, name)
+    tip = place.repo.resolve(f"refs/remotes/{there.name}/{name}")
+    if tip and (direct or follow):
+        catch_up(place.repo, f"refs/heads/{name}", tip)
+    return tip
+
+
+def served(place: Place, model: str, stage: str, version: str) -> Settled | None:
+    """The stage, where its tag says that it serves *version*, on GitHub, too, where pull requests live there."""
+    from mlgit.registry import sending
+
+    return sending.served(place.repo, _on_github(place), model, stage, version)
+
+
+def _on_github(place: Place) -> Remote | None:
+    """The repository there, where pull requests live there, as git reaches it."""
+    there = on_github(place)
+    return there[0].clone.remote if there and there[0].clone else None
 
 
 def promote(place: Place, plan: Plan) -> Promotion:
@@ -169,9 +191,8 @@ def promote(place: Place, plan: Plan) -> Promotion:
     from mlgit.registry import propose, shared
 
     at = opening(place)
-    there = on_github(place)
-    if there and there[0].clone and plan.refusal is None:
-        shared.share_version(there[0].clone.remote, plan.candidate.model, plan.candidate.version)
+    if plan.refusal is None and (there := _on_github(place)):
+        shared.share_version(there, plan.candidate.model, plan.candidate.version)
     return propose.promote(place.repo, at, plan, sources=judging.sources(place))
 
 
@@ -194,21 +215,6 @@ def direct(place: Place, wanted: Stage, think: Callable[[str], Plan], *, base: s
     finally:
         if not origin.is_known:  # also where it serves that already: who did it may have died before its page
             post(place, name, {wanted.model})
-
-
-def _tip(place: Place, base: str | None) -> str | None:
-    """Where the base branch stands on the remote origin, once it is here; None where there is no such remote."""
-    from mlgit.git.merge import catch_up
-    from mlgit.registry import shared
-    from mlgit.store import registry
-
-    origin, name = remote(place), registry.base_name(place.repo, base)
-    if not origin.is_known:
-        return None
-    shared.bring(origin, name)
-    if there := place.repo.resolve(f"refs/remotes/{origin.name}/{name}"):
-        catch_up(place.repo, f"refs/heads/{name}", there)
-    return there
 
 
 def registered(place: Place, model: str | None = None, *, base: str | None = None) -> list[Registered]:

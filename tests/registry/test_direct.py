@@ -11,7 +11,7 @@ from mlgit.core.model import Stage
 from mlgit.errors import GateFailedError, RefMovedError, RefusedError, UsageError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
-from mlgit.registry import decision, direct, filing, ledger, propose, registering
+from mlgit.registry import decision, direct, filing, ledger, propose, registering, sending
 from mlgit.registry.direct import Direct
 from mlgit.registry.gathering import Sources
 from mlgit.store import registry as store
@@ -160,3 +160,26 @@ def test_what_was_committed_and_not_tagged_is_tagged_by_the_next_try(repo: Repo,
     assert (again.commit, [one.tag for one in again.stages]) == (None, ["digits#production#1"])
     assert far.refs("refs/tags/digits#*")
     assert repo.resolve("main") == first.commit
+
+
+def test_tags_that_were_made_and_not_sent_are_sent_when_it_is_done_again(
+    repo: Repo, far: Remote, trained, monkeypatch: pytest.MonkeyPatch
+):
+    registering.register(repo, trained("a", accuracy=0.9), model="digits")
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "send", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            promote(repo, "v1.0.0", far)
+    assert serves(repo) == "v1.0.0"
+    assert "refs/tags/digits#production#1" not in far.refs()
+
+    made = promote(repo, "v1.0.0", far)
+
+    assert [(one.version, one.tag) for one in made.stages] == [("v1.0.0", "digits#production#1")]
+    assert "refs/tags/digits#production#1" in far.refs()
+    with pytest.raises(UsageError, match="in production already"):
+        promote(repo, "v1.0.0", far)
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt

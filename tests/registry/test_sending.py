@@ -98,3 +98,28 @@ def test_a_tag_here_that_nothing_of_ours_made_gives_way_to_nobodys(clones: tuple
 
     with pytest.raises(RefMovedError, match="another tag digits#production#1 than this clone"):
         sending.settled(one, "main", settling(one, now=2e9))
+
+
+def test_tags_of_whoever_died_before_they_were_sent_go_with_the_next(clones: tuple[Remote, Remote]):
+    one, _ = clones
+    settling(one, now=2e9)(one.repo.resolve("main"))
+
+    assert sending.settled(one, "main", lambda _tip: [], models=["digits"]) == []
+
+    assert one.refs("refs/tags/*") == one.repo.refs("refs/tags/")
+
+
+def test_more_tags_than_a_command_takes_words_are_compared_with_the_remote(
+    clones: tuple[Remote, Remote], tmp_path: Path
+):
+    one, _ = clones
+    oid = one.repo.resolve("digits@v1.0.0")
+    many = [f"refs/tags/{'m' * 200}#production#{number}" for number in range(1, 12_000)]
+    packed = "".join(f"{oid} {ref}\n" for ref in sorted(many))
+    for git_dir in (one.repo.git_dir, tmp_path / "far.git"):
+        (git_dir / "packed-refs").write_text(f"# pack-refs with: sorted \n{packed}")
+    settling(one, now=2e9)(one.repo.resolve("main"))
+
+    sending.send(one, ["digits", "m" * 200])
+
+    assert one.refs("refs/tags/*") == one.repo.refs("refs/tags/")
