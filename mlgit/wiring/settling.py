@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlgit.ci import code
-from mlgit.core import refs
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import split_commit
 from mlgit.registry import asking, sending, settle, shared, undo
@@ -64,17 +64,21 @@ def of_pull(place: Place, forge: Forge, *, head: str, into: str) -> Tried:
     return Tried(into=into, base=base, commit=head, asks=asks)
 
 
-def of_group(place: Place, forge: Forge, *, head: str, base: str, into: str) -> Tried:
-    """What a merge queue is about to merge after *base*. Raises `UsageError` where something else is checked out."""
+def of_group(place: Place, forge: Forge, *, head: str, base: str, into: str, branch: str = "") -> Tried:
+    """What a merge queue is about to merge after *base*: one pull request, which the *branch* of the group names.
+
+    Raises `UsageError` where something else is checked out.
+    """
     if place.repo.resolve("HEAD") != head:
         raise UsageError(
             f"What is checked out is not the merge group {head[:10]}.",
             fix="check out what the event merge_group is about, as actions/checkout does by itself",
         )
 
+    number = re.search(r"/pr-(\d+)-[0-9a-f]+$", branch)
+
     def asks(case: Case) -> PullRequest | None:
-        name = refs.promotion_branch(case.candidate.model, case.candidate.version, case.stage)
-        return next((pull for pull in forge.pulls(head=name) if pull.base == into), None)
+        return forge.get(int(number[1])) if number else asking.opened(forge, into)(case)
 
     return Tried(into=into, base=base, commit=head, asks=asks)
 
@@ -134,7 +138,6 @@ def reconciled(place: Place, remote: Remote, branch: str) -> list[Settled]:
     """What became of the stages of which the tags said something else than *branch* does; the tags are on *remote*."""
     shared.bring(remote, branch)
     found = promoting.settle_stages(place, base=branch, remote=remote)
-    sending.send(remote, store.models(place.repo))  # of others, too: a job may have died before it did so
     posting.post(place.repo, branch, remote=remote)
     return found
 

@@ -228,6 +228,29 @@ def test_a_merge_queue_asks_of_each_group_after_what_goes_before_it(place: Place
     assert said == [(0, ["success"]), (4, ["failure"])]
 
 
+def test_in_a_merge_queue_the_approvals_of_the_pull_request_count_whatever_its_branch_is_called(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    rule = {store.POLICY: POLICY.replace("{metric: accuracy, min: 0.9}", "{approvals: 1}").encode()}
+    place.here.git("push", "-q", "origin", f"{place.here.commit(place.here.resolve('main'), rule, 'rule')}:main")
+    sha = place.there.pulls[place.propose(0.95)]["sha"]
+    place.here.git("push", "-q", "origin", f"{sha}:refs/heads/by-hand")
+    number = place.forge.open(head="by-hand", base="main", title="By hand").number
+    monkeypatch.setenv("GH_TOKEN", "token-of-bob")
+    place.forge.review(number, ReviewVerdict.APPROVE)
+    place.there.permissions["bob"] = "write"
+    base = place.far.resolve("main") or ""
+    with place.far.reader() as reader:
+        head = place.far.commit(base, dict(reader.tree(f"{sha}:") or {}), "group")
+    branch = f"refs/heads/gh-readonly-queue/main/pr-{number}-{base}"
+    place.far.git("update-ref", branch, head)
+
+    group = {"head_sha": head, "head_ref": branch, "base_sha": base, "base_ref": "refs/heads/main"}
+    done = place.job("gates", head, {"action": "checks_requested", "merge_group": group})
+
+    assert (done.stdout, done.returncode) == ("production would serve digits v1.0.0.\n", 0), done.stderr
+
+
 def test_no_change_lowers_the_gate_that_it_goes_through_and_its_merge_is_taken_back(place: Place):
     number = place.propose(0.5, **{store.POLICY: LOW})
 
@@ -235,6 +258,7 @@ def test_no_change_lowers_the_gate_that_it_goes_through_and_its_merge_is_taken_b
     after = place.merge(number)
 
     assert (before.returncode, after.returncode) == (4, 4)
+    assert before.stdout == "production would not serve digits v1.0.0.\n"
     assert "accuracy 0.5, the gate asks at least 0.9" in before.stderr
     assert place.says(number) == ["failure"]
     assert not place.far.refs(STAGE)

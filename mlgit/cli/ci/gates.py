@@ -38,7 +38,8 @@ def command(as_json: bool) -> None:
         if group := event.get("merge_group"):
             into = str(group["base_ref"]).removeprefix("refs/heads/")
             head, base = str(group["head_sha"]), str(group["base_sha"])
-            tried = settling.of_group(place, forge, head=head, base=base, into=into)
+            branch = str(group.get("head_ref", ""))
+            tried = settling.of_group(place, forge, head=head, base=base, into=into, branch=branch)
         else:
             pull = event["pull_request"]
             tried = settling.of_pull(place, forge, head=str(pull["head"]["sha"]), into=str(pull["base"]["ref"]))
@@ -50,4 +51,4 @@ def command(as_json: bool) -> None:
         output.note(f"no status says so on the commit, for we may only read here: {refused}")
     if as_json:
         output.as_json([settle.plain(one) for one in found])
-    stages.say(found, quiet=as_json, none="It moves no stage.", so="{stage} would serve {what}.")
+    stages.say(found, quiet=as_json, none="It moves no stage.", is_merged=False)

@@ -27,15 +27,15 @@ def github(place: Place) -> tuple[Forge, Remote]:
     return found[0], found[0].clone.remote
 
 
-def say(found: Sequence[Settled], *, quiet: bool, none: str, so: str = "") -> None:
-    """Tell what becomes of each stage (unless *quiet*), here and in the summary; raise the worst of the refusals.
+def say(found: Sequence[Settled], *, quiet: bool, none: str, is_merged: bool = True) -> None:
+    """Tell what becomes, or would become, of each stage (unless *quiet*), here and in the summary.
 
-    *so*: the words for a stage that moves, where it has not moved yet.
+    Raises the worst of the refusals.
     """
     from mlgit.core import escape
     from mlgit.registry import settle
 
-    said = [_said(one, so) if so and not one.refusal else settle.sentence(one) for one in found] or [none]
+    said = [settle.sentence(one) if is_merged else _foreseen(one) for one in found] or [none]
     why = [str(one.refusal) for one in found if one.refusal]
     job.summarize("\n\n".join(escape.markdown(text, 2_000) for text in (*said, *why)))
     for text in said if not quiet else ():
@@ -47,6 +47,6 @@ def say(found: Sequence[Settled], *, quiet: bool, none: str, so: str = "") -> No
         raise refusals[0]
 
 
-def _said(one: Settled, so: str) -> str:
+def _foreseen(one: Settled) -> str:
     what = f"{one.model} {one.version}" if one.version else f"no {one.model}"
-    return so.format(stage=one.stage, what=what)
+    return f"{one.stage} would {'not ' if one.refusal else ''}serve {what}."
