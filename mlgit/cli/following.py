@@ -48,10 +48,13 @@ def advance(place: Place, *, base: str | None = None, dry_run: bool = False, qui
         return []
     for one in found:
         name = f"{one.model} {one.version}" if one.version else one.model
-        if one.is_moved or not quiet:
+        if one.is_moved or one.is_stuck or not quiet:
             output.note(f"{name} for {one.stage}: {escape.line(one.why, 500)}")
         if one.is_moved and one.pull and os.environ.get("GITHUB_ACTIONS") and wiring.on_github(place):
-            reporting.report_on(place, one.pull)
+            try:
+                reporting.report_on(place, one.pull)
+            except MlgitError as exc:
+                output.note(f"#{one.pull} has no report: {exc}")
     return found
 
 

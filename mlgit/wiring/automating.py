@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,13 @@ from mlgit.wiring import forge, on_github
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from mlgit.core.model import Stage
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.forge.github.forge import GitHubForge
     from mlgit.git.remote import Remote
     from mlgit.registry.automation.advancing import Candidate, Passed
     from mlgit.registry.automation.events import Event
-    from mlgit.registry.automation.file import AutomationsFile, Command, Follower
+    from mlgit.registry.automation.file import Advance, AutomationsFile, Command, Follower
     from mlgit.registry.automation.running import Delivery, Registry
     from mlgit.registry.automation.state import Memory
     from mlgit.registry.ledger import Ledger
@@ -249,36 +251,68 @@ def advance(place: Place, *, base: str | None = None, dry_run: bool = False) -> 
     """
     from mlgit.registry.automation import advancing
     from mlgit.registry.propose import policy_at
+    from mlgit.store import registry as store
 
     said = file(place, base=base)
     if not said.advance:
         return []
-    known = registry(place, base=base)
-    with place.repo.reader() as reader:
-        policy = policy_at(reader, _commit(place, base))
-    stages = {(stage.model, stage.stage): stage for stage in known.stages}
-    there = forge(place)
+    repo, there = place.repo, forge(place)
+    with repo.reader() as reader:
+        commit = _commit(place, base)
+        policy, stages = policy_at(reader, commit), store.stage_files(reader, commit)
+    ledgers = _ledgers(place, _with_newer(place, said.advance, stages)).values()
 
     def asked(head: str) -> PullRequest | None:
         return next(iter(there.pulls(state=None, head=head)), None)
 
-    found = advancing.candidates(said.advance, known.ledgers, stages, policy, asked)
-    propose = partial(_promoted, place, base, dry_run)
-    return [one if isinstance(one, advancing.Passed) else advancing.advanced(one, propose) for one in found]
+    hands = advancing.Hands(
+        judge=partial(_judged, place, base), asked=asked, promote=partial(_promoted, place, base, dry_run)
+    )  # fmt: skip
+    found = advancing.candidates(said.advance, tuple(ledgers), stages, policy)
+    return [one if isinstance(one, advancing.Passed) else advancing.advanced(one, hands) for one in found]
 
 
-def _promoted(place: Place, base: str | None, dry_run: bool, one: Candidate) -> tuple[int | None, bool]:
+def _with_newer(place: Place, rules: Sequence[Advance], stages: Mapping[tuple[str, str], Stage]) -> list[str]:
+    """The models that have a version after what a stage of a rule serves: only of those the tags are worth reading."""
+    from mlgit.registry import catalogue
+    from mlgit.registry.automation.advancing import is_newer
+
+    def serves(model: catalogue.Model, stage: str) -> str | None:
+        said, tagged = stages.get((model.name, stage)), model.stages.get(stage)
+        return said.version if said else tagged.version if tagged else None
+
+    return [
+        model.name
+        for model in catalogue.every(place.repo)
+        if model.versions
+        and any(
+            (at := serves(model, rule.stage)) is None or is_newer(model.versions[-1].version, at)
+            for rule in rules
+            if fnmatchcase(model.name, rule.models)
+        )
+    ]
+
+
+def _judged(place: Place, base: str | None, one: Candidate) -> Plan:
     from mlgit.core.verdict import Wait
     from mlgit.registry.policy import judging
+    from mlgit.wiring import promoting
+
+    plan = promoting.promotion(place, one.model, one.version, one.stage, base=base)
+    early = [
+        verdict for verdict in plan.verdicts if verdict.waits is not Wait.PEOPLE
+    ]  # proposed once its time has come
+    if refused := judging.refusal(plan.candidate, plan.stage, early):
+        raise refused
+    return plan
+
+
+def _promoted(place: Place, base: str | None, dry_run: bool, one: Candidate, plan: Plan) -> tuple[int | None, bool]:
     from mlgit.wiring import promoting
 
     def think(at: str | None = None) -> Plan:
         return promoting.promotion(place, one.model, one.version, one.stage, base=base, at=at)
 
-    plan = think()
-    early = [one for one in plan.verdicts if one.waits is not Wait.PEOPLE]  # it is proposed once its time has come
-    if refused := judging.refusal(plan.candidate, plan.stage, early):
-        raise refused
     if dry_run:
         return None, False
     if one.rule.by == "commit":

@@ -482,3 +482,16 @@ def test_a_workflow_that_follows_is_the_base_branchs_and_not_that_of_the_tagged_
     place.merge(place.propose(0.95))
 
     assert place.there.dispatched == [("deploy.yml", "main", {"of": "digits v1.0.0"})]
+
+
+def test_a_job_says_what_would_propose_itself_and_may_not(place: Place):
+    rule = {store.AUTOMATIONS: b"advance: [{stage: production}]\n"}
+    tip = place.here.commit(place.here.resolve("main"), rule, "advance")
+    place.here.git("push", "-q", "origin", f"{tip}:refs/heads/main")
+    place.here.git("push", "-q", "origin", refs.version_tag("digits", place.register(0.95).version))
+    place.there.unable.add("issues")
+
+    job = place.job("settle", "main", {})
+
+    assert "digits v1.0.0 for production: GitHub does not let this token do that. " in job.stderr
+    assert job.stdout == "Every stage serves what its file says.\n"
