@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlgit.core.model_card import ModelCard
@@ -91,3 +91,9 @@ class Stage:
     """Why no automation may move the stage; None where one may."""
     emergency: Emergency | None = None
     """Why the gates were told and not asked; None where they were asked."""
+
+    @property
+    def own(self) -> Stage:
+        """The same without the mark of an emergency that let another version pass."""
+        is_of_another = self.emergency is not None and self.emergency.version != self.version
+        return replace(self, emergency=None) if is_of_another else self

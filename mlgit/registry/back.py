@@ -105,7 +105,8 @@ def _unfit(known: Ledger, stage: str, version: str) -> str:
         return f"is deprecated: {said.why}"
     last = next(event for event in reversed(known.history) if (event.stage, event.version) == (stage, version))
     made = decision.of_message(last.tag.message)
-    return f"came in an emergency: {made.emergency.why}" if made and made.emergency else ""
+    declared = made.emergency_of(version) if made else None
+    return f"came in an emergency: {declared.why}" if declared else ""
 
 
 def _listed(versions: Sequence[str]) -> str:

@@ -49,6 +49,10 @@ class Decision:
     hold: Hold | None = None
     emergency: Emergency | None = None
 
+    def emergency_of(self, version: str | None) -> Emergency | None:
+        """Why the gates of *version*, which it is about, were told and not asked; a mark may be another version's."""
+        return self.emergency if self.emergency and self.emergency.version == version else None
+
 
 def told(verdicts: Sequence[Verdict]) -> tuple[Mapping[str, Any], ...]:
     """*verdicts*, for a decision."""

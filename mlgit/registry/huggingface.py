@@ -6,13 +6,13 @@ https://huggingface.co/docs/hub/model-cards#model-card-metadata
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlgit import resources
 from mlgit.core import compare, escape, figures
-from mlgit.core.model import ModelVersion
+from mlgit.core.model import Emergency, ModelVersion
 from mlgit.documents import writer
 from mlgit.errors import ConfigError
 
@@ -52,8 +52,14 @@ def _results(version: ModelVersion) -> dict[str, Any]:
     return {"task": {"type": task}, "dataset": {"type": version.project, "name": name}, "metrics": metrics}
 
 
-def render(version: ModelVersion, *, deprecated: str = "", template: Path | None = None) -> str:
-    """The card of *version* as Markdown, by our template or the user's. Raises `ConfigError` where that is wrong."""
+def render(
+    version: ModelVersion, *, deprecated: str = "", emergencies: Sequence[tuple[str, Emergency]] = (),
+    template: Path | None = None,
+) -> str:  # fmt: skip
+    """The card of *version* as Markdown, by our template or the user's. Raises `ConfigError` where that is wrong.
+
+    *deprecated*: why it is; *emergencies*: the stages that it came to past their gates.
+    """
     from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -67,6 +73,7 @@ def render(version: ModelVersion, *, deprecated: str = "", template: Path | None
     try:
         return environment.get_template(place.name).render(
             version=version, metadata=writer.dump(metadata(version)), deprecated=deprecated, about=_about(version),
+            emergencies=emergencies,
             metrics=_numbers(version.metrics), params=_numbers(compare.flatten(version.params)),
         )  # fmt: skip
     except theirs as exc:

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlgit.core.model import ModelVersion, Stage
+from mlgit.core.model import Emergency, ModelVersion, Stage
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.registry import catalogue, ledger
+from mlgit.registry import catalogue, decision, ledger
 from mlgit.registry.aliasing import LATEST
 from mlgit.registry.deprecating import Deprecation, deprecation
-from mlgit.registry.ledger import Event
+from mlgit.registry.ledger import Action, Event
 from mlgit.registry.registering import record_of
 from mlgit.registry.stages import desired, ours, serving
 from mlgit.registry.stages import files as stage_files
@@ -82,7 +82,7 @@ def _lines(repo: Repo, models: Sequence[str], *, base: str, is_whole: bool) -> I
         for known in (ledgers[model] for model in some if model in ledgers):
             said = files.get(known.model, {})
             asked = {stage: one.version for stage, one in said.items()}
-            marked = [one for one in said.values() if one.hold or one.emergency]
+            marked = [own for own in (one.own for one in said.values()) if own.hold or own.emergency]
             live = {*list(known.versions)[-1:], *known.stages.values(), *asked.values()}
             for version, tag in list(known.versions.items())[::-1]:
                 if is_whole or version in live:
@@ -149,6 +149,15 @@ def card(repo: Repo, model: str, *, base: str) -> store.Card:
 def deprecated(repo: Repo, version: ModelVersion) -> Deprecation | None:
     """Why *version*, or its model, should not be used any more; None where nobody says so."""
     return deprecation(ledger.of(store.tags(repo, version.model), version.model), version.version)
+
+
+def emergencies(repo: Repo, version: ModelVersion) -> list[tuple[str, Emergency]]:
+    """(stage, why) of each time that *version* came to a stage past its gates, oldest first."""
+    known = ledger.of(store.tags(repo, version.model), version.model)
+    moves = [event for event in known.history if event.version == version.version and event.action is Action.ASSIGN]
+    said = [(event.stage, decision.of_message(event.tag.message)) for event in moves]
+    declared = [(stage, made.emergency_of(version.version)) for stage, made in said if stage and made]
+    return [(stage, why) for stage, why in declared if why]
 
 
 def parts(text: str) -> tuple[str, str]:

@@ -175,12 +175,16 @@ def test_holds_and_emergencies_are_seen_where_versions_are_listed(live: Mlgit, r
 
     listed = live("model", "ls", "digits").stdout
     shown = live("model", "show", "digits@production")
+    card = live("model", "card", "digits@v1.0.0").stdout
     (row,) = [one for one in json.loads(live("model", "ls", "--json").stdout) if one["stages"]]
 
     assert "assigned production by Ada (digits#production#4), back from v1.0.0" in back
     assert "production EMERGENCY held" in listed
     assert "assigned production by Ada (digits#production#3) in an EMERGENCY: v1.1.0 crashes" in shown.stdout
     assert "It came to production in an EMERGENCY, by Ada: it still does." in shown.stderr
+    assert "> **Emergency:** it came to production past its gates, by Ada: v1.1.0 crashes" in card
+    assert card.count("**Emergency:**") == 2
+    assert "Emergency" not in live("model", "card", "digits@v1.1.0").stdout
     assert row["stages"] == ["production"]
     assert (row["held"]["production"]["why"], row["emergencies"]["production"]["why"]) == ("the fair", "it still does")
 

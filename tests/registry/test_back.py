@@ -12,7 +12,19 @@ from mlgit.errors import GateFailedError, HeldError, MlgitError, NotFoundError, 
 from mlgit.forge.base import PullRequest
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
-from mlgit.registry import back, card, challenge, decision, deprecating, direct, ledger, propose, registering, settle
+from mlgit.registry import (
+    back,
+    card,
+    challenge,
+    decision,
+    deprecating,
+    direct,
+    ledger,
+    propose,
+    registering,
+    settle,
+    shelf,
+)  # fmt: skip
 from mlgit.registry.gathering import Sources
 from mlgit.registry.policy import freezes
 from mlgit.registry.policy.freezes import Freeze
@@ -186,6 +198,24 @@ def test_an_emergency_lets_a_deprecated_version_through_and_nothing_else_does(th
     with pytest.raises(UsageError, match="is deprecated by Ada: leaks the label"):
         plan(three, "v1.0.0")
     assert "leaks the label" in plan(three, "v1.0.0", emergency=FIRE).verdicts[-1].observed
+
+
+def test_a_version_that_somebody_wrote_beside_the_mark_of_another_came_in_no_emergency(three: Repo):
+    live(three, "v1.0.0", emergency=FIRE)
+    now, record = stage_file(three), registering.record_of(ledger.of(store.tags(three), "digits"), "v1.1.0")
+    assert now
+    write(three, store.version_path("digits", "v1.1.0"), store.version_text(record))
+    write(three, store.stage_path("digits", "production"), store.stage_text(replace(now, version="v1.1.0")))
+    settle.reconcile(three, "main", sources=Sources(now=NOW), now=NOW)
+
+    (line,) = [one for one in shelf.lines(three, "digits", base="main") if one.version == "v1.1.0"]
+    live(three, "v1.2.0")
+
+    assert (line.stages, line.marked) == (("production",), ())
+    first, second = (shelf.find(three, f"digits@{one}", base="main") for one in ("v1.0.0", "v1.1.0"))
+    assert shelf.emergencies(three, first) == [("production", replace(FIRE, version="v1.0.0"))]
+    assert shelf.emergencies(three, second) == []
+    assert return_of(three).wanted.version == "v1.1.0"
 
 
 @pytest.mark.parametrize(

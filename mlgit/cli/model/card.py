@@ -42,7 +42,9 @@ def command(
     repo = wiring.place().repo
     found = shelf.find(repo, version, base=store.base_name(repo, base))
     said = shelf.deprecated(repo, found)
-    text = huggingface.render(found, deprecated=said.why if said else "", template=template)
+    text = huggingface.render(
+        found, deprecated=said.why if said else "", emergencies=shelf.emergencies(repo, found), template=template
+    )
     target = to / "README.md" if to and to.is_dir() else to
     if target:
         if target.exists() and not force:

@@ -60,10 +60,11 @@ def event(one: Event) -> dict[str, Any]:
     from mlgit.registry.ledger import DEPRECATED
 
     why = decision.of_message(one.tag.message)
+    declared = why.emergency_of(one.version) if why else None
     return {
         "when": figures.moment(one.tag.when), "what": one.what, "version": one.version,
         "stage": None if one.stage == DEPRECATED else one.stage, "by": one.tag.who, "tag": one.tag.name,
-        "emergency": why.emergency.why if why and why.emergency else None,
+        "emergency": declared.why if declared else None,
         "rolled_back_from": why.hold.instead if why and why.hold and why.hold.version == one.version else None,
     }  # fmt: skip
 

@@ -84,8 +84,7 @@ class Entry:
     @property
     def emergency(self) -> Emergency | None:
         """Why the gates were told and not asked."""
-        found = self.decision.emergency if self.decision else None
-        return found if found and found.version == self.version else None  # a mark may be one of an earlier move
+        return self.decision.emergency_of(self.version) if self.decision else None
 
     @property
     def by(self) -> str:

@@ -105,11 +105,12 @@ def _event(known: Ledger, tagged: Tagged, on: On, instead: str | None = None) ->
     version = known.versions.get(tagged.version or "")
     digest = why.digest if why and why.digest else str(store.told(version.message).get("hash", "")) if version else ""
     origin = why.origin if why else decision.Origin()
+    declared = why.emergency_of(tagged.version) if why else None
     return Event(
         id=tagged.tag.name, on=on, model=known.model, stage=tagged.stage, version=tagged.version, instead=instead,
         when=tagged.tag.when, by=origin.merged_by or origin.author or tagged.tag.who, tag=tagged.tag.name,
-        digest=digest, pull=origin.pull, approvers=origin.approvers, emergency=bool(why and why.emergency),
-        why=why.emergency.why if why and why.emergency else why.hold.why if why and why.hold else "",
+        digest=digest, pull=origin.pull, approvers=origin.approvers, emergency=declared is not None,
+        why=declared.why if declared else why.hold.why if why and why.hold else "",
     )  # fmt: skip
 
 
