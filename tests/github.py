@@ -584,8 +584,8 @@ class GitHub:
     def _comment(self, one: dict[str, Any]) -> Any:
         folded = {"minimized": {"reason": "outdated"}} if one["is_minimised"] else {}
         return made("IssueComment", id=one["id"], node_id=f"IC_{one['id']}", body=one["body"], created_at=one["at"],
-                    updated_at=one["at"], user=self._user(one["user"]), author_association=_ASSOCIATION,
-                    body_html="", body_text="", **folded)  # fmt: skip
+                    updated_at=one.get("edited", one["at"]), user=self._user(one["user"]),
+                    author_association=_ASSOCIATION, body_html="", body_text="", **folded)  # fmt: skip
 
     # Checks and deployments
 
@@ -700,7 +700,8 @@ class GitHub:
                 "id": f"IC_{one['id']}", "fullDatabaseId": str(one["id"]), "body": one["body"], "createdAt": one["at"],
                 "author": {"__typename": "Bot" if one["user"] in self.bots else "User",
                            "login": one["user"].removesuffix("[bot]")},
-                "updatedAt": one["at"], "isMinimized": one["is_minimised"], "viewerDidAuthor": one["user"] == who,
+                "updatedAt": one.get("edited", one["at"]), "isMinimized": one["is_minimised"],
+                "viewerDidAuthor": one["user"] == who,
             }
             for one in some[:first]
         ]  # fmt: skip

@@ -87,6 +87,12 @@ WORKFLOWS = {
             what="the stages after a merge, as tags, where the gates pass",
             actions=("setup", "settle"),
         ),
+        Workflow(
+            name="comments",
+            what="what a comment on a pull request asks of the registry: /mlgit promote, rollback, hold, lift",
+            actions=("setup", "comment"),
+            is_usual=False,  # comments are anybody's: who wants them says so
+        ),
         Workflow(name="launch", what="what `mlgit launch --on actions` starts"),
     )
 }

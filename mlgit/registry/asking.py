@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from mlgit.core import refs
 from mlgit.errors import UsageError
 from mlgit.forge.base import Forge, PullRequest, PullState, Review, ReviewVerdict
-from mlgit.git.repo import Repo
-from mlgit.registry import decision, ledger
+from mlgit.git.repo import Repo, split_commit
+from mlgit.registry import commanded, decision, ledger
 from mlgit.registry.decision import Origin
 from mlgit.registry.gathering import Case
 from mlgit.registry.ledger import Ledger
@@ -28,7 +28,7 @@ def asked(repo: Repo, forge: Forge, base: str, commit: str | None = None) -> Ask
 
     def origin(settled: Settled) -> Origin:
         pull = pull_of(repo, forge, settled, base, commit)
-        return of_pull(forge, pull) if pull else Origin()
+        return of_pull(repo, forge, pull) if pull else Origin()
 
     return origin
 
@@ -50,11 +50,15 @@ def _is_other(pull: PullRequest, settled: Settled) -> bool:
     return pull.head.startswith("promote/") and pull.head not in names
 
 
-def of_pull(forge: Forge, pull: PullRequest) -> Origin:
-    """What the record of a decision says of *pull*, which asked for it."""
+def of_pull(repo: Repo, forge: Forge, pull: PullRequest) -> Origin:
+    """What the record of a decision says of *pull*, which asked for it.
+
+    Of what a job opened since somebody asked for it by a comment, that person is the author.
+    """
+    by = askers(repo, pull)
     return Origin(
-        pull=pull.number, author=pull.author, approvers=approvers(pull, forge.reviews(pull.number)),
-        merged_by=pull.merged_by,
+        pull=pull.number, author=", ".join(by) or pull.author,
+        approvers=approvers(pull, forge.reviews(pull.number), askers=by), merged_by=pull.merged_by,
     )  # fmt: skip
 
 
@@ -78,13 +82,22 @@ def _merged(forge: Forge, pulls: Iterator[PullRequest]) -> PullRequest | None:
     return forge.get(found.number) if found else None  # a list does not say who merged
 
 
-def approvers(pull: PullRequest, reviews: Sequence[Review]) -> tuple[str, ...]:
+def askers(repo: Repo, pull: PullRequest) -> tuple[str, ...]:
+    """Who asked for *pull* by a comment, as far as its description and the commit of its head, if that is here, say."""
+    with repo.reader() as reader:
+        found = reader.read(pull.head_commit)
+    return commanded.askers(pull.body, split_commit(found[2])[2] if found else "")
+
+
+def approvers(pull: PullRequest, reviews: Sequence[Review], *, askers: Collection[str] = ()) -> tuple[str, ...]:
     """Who approves the head of *pull* as it stands, by name.
 
     Of each person the last verdict counts, a remark is none, and what was approved before the head moved is another
-    thing. Nobody approves their own.
+    thing. Nobody approves their own, nor what a job opened because they, one of *askers*, asked for it.
     """
-    return _who(pull, reviews, lambda one: one.verdict is ReviewVerdict.APPROVE and one.commit == pull.head_commit)
+    who = _who(pull, reviews, lambda one: one.verdict is ReviewVerdict.APPROVE and one.commit == pull.head_commit)
+    own = {one.casefold() for one in askers}
+    return tuple(one for one in who if one.casefold() not in own)
 
 
 def _who(pull: PullRequest, reviews: Sequence[Review], says: Callable[[Review], bool]) -> tuple[str, ...]:
@@ -103,10 +116,15 @@ class People:
     """Whether somebody (the second) belongs to a team (the first); None where there are no teams."""
 
 
-def reviewed(forge: Forge, people: People, pull: PullRequest, teams: Collection[str]) -> Reviewed:
-    """What people say of *pull*, with those of them that belong to *teams*. Raises `MlgitError` where nobody tells."""
+def reviewed(
+    forge: Forge, people: People, pull: PullRequest, teams: Collection[str], *, askers: Collection[str] = ()
+) -> Reviewed:  # fmt: skip
+    """What people say of *pull*, with those of them that belong to *teams*; those who had a job open it are *askers*.
+
+    Raises `MlgitError` where nobody tells.
+    """
     reviews = forge.reviews(pull.number)
-    approve = tuple(who for who in approvers(pull, reviews) if people.may_write(who))
+    approve = tuple(who for who in approvers(pull, reviews, askers=askers) if people.may_write(who))
     changes = _who(pull, reviews, lambda one: one.verdict is ReviewVerdict.REQUEST_CHANGES)
     against = tuple(who for who in changes if people.may_write(who))
     old = _who(pull, reviews, lambda one: one.verdict is ReviewVerdict.APPROVE and one.commit != pull.head_commit)
@@ -118,8 +136,8 @@ def reviewed(forge: Forge, people: People, pull: PullRequest, teams: Collection[
         team: tuple(who for who in (*approve, *against) if belongs and belongs(team, who)) for team in sorted(teams)
     }  # fmt: skip
     return Reviewed(
-        number=pull.number, author=pull.author, head=pull.head_commit, approvers=approve, against=against,
-        outdated=old, members=members,
+        number=pull.number, author=", ".join(askers) or pull.author, head=pull.head_commit, approvers=approve,
+        against=against, outdated=old, members=members,
     )  # fmt: skip
 
 

@@ -84,12 +84,14 @@ def _tip(repo: Repo, base: str, remote: Remote | None) -> str:
 
 
 def by_pull(
-    repo: Repo, forge: Forge, base: str, branch: str, edit: Edit, *, title: str, body: str, at: str | None = None
+    repo: Repo, forge: Forge, base: str, branch: str, edit: Edit, *, title: str, body: str, message: str = "",
+    at: str | None = None,
 ) -> PullRequest | None:  # fmt: skip
     """The pull request from *branch*, one commit on *base*, that does what *edit* says; the open one, if there is.
 
-    It is brought up to date then. *at*: where the base stands, should it not be known here. None where all is so
-    already. Raises `NotFoundError` where there is no such base.
+    It is brought up to date then. *message*: the commit's, where that is more than the title. *at*: where the base
+    stands, should it not be known here. None where all is so already. Raises `NotFoundError`
+    where there is no such base.
     """
     tip = at or store.base_commit(repo, base)
     with repo.reader() as reader:
@@ -98,7 +100,7 @@ def by_pull(
         return None
     ref = f"refs/heads/{branch}"
     there = repo.refs(ref).get(ref)
-    repo.move([Move(ref, there, repo.commit(tip, changes, title))], why=title)
+    repo.move([Move(ref, there, repo.commit(tip, changes, message or title))], why=title)
     earlier = next((one for one in forge.pulls(state=PullState.OPEN, head=branch) if one.base == base), None)
     if earlier:
         forge.share(branch)

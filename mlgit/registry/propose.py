@@ -14,7 +14,7 @@ from mlgit.forge.sticky import upsert
 from mlgit.git.merge import try_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import card, deliver, deprecating, gathering, ledger, waiving
+from mlgit.registry import card, commanded, deliver, deprecating, gathering, ledger, waiving
 from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.policy import file, judging, spells
 from mlgit.registry.policy.evidence import Need
@@ -46,6 +46,8 @@ class Plan:
     """What the stage's file is to say."""
     lifted: Hold | None = None
     """The hold that it lifts."""
+    asked_by: str = ""
+    """Who asked for it by a comment, where a job does what that says."""
 
     @property
     def branch(self) -> str:
@@ -230,9 +232,10 @@ def _opened(repo: Repo, forge: Forge, made: Plan) -> tuple[PullRequest, bool]:
     """(the pull request of a plan, True), or (the one that somebody else has opened meanwhile, False)."""
     try:
         _branch(repo, made)
+        body = card.body(made.wanted, made.champion, made.lifted)
         pull = forge.open(
             head=made.branch, base=made.base, title=card.title(made.wanted),
-            body=card.body(made.wanted, made.champion, made.lifted),
+            body=commanded.marked(body, made.asked_by) if made.asked_by else body,
         )  # fmt: skip
         return pull, True
     except MlgitError:  # of two that push one branch, or open one pull request, at once, the forge refuses one
@@ -272,6 +275,8 @@ def _branch(repo: Repo, made: Plan) -> None:
     """The promotion's branch, one commit on the base; one that an earlier, closed promotion left is moved there."""
     ref = f"refs/heads/{made.branch}"
     changes = {path: text.encode() for path, text in made.files.items()}
-    commit = repo.commit(made.base_commit, changes, card.title(made.wanted))
+    title = card.title(made.wanted)
+    message = commanded.signed(title, made.asked_by) if made.asked_by else title
+    commit = repo.commit(made.base_commit, changes, message)
     there = repo.refs(ref).get(ref)
     repo.move([Move(ref, there, commit)], why=f"promote {made.candidate.model}")

@@ -14,6 +14,7 @@ from mlgit.wiring import judging, opening, remote
 if TYPE_CHECKING:
     from mlgit.core.model import Stage
     from mlgit.forge.base import PullRequest
+    from mlgit.git.remote import Remote
     from mlgit.registry.filing import Edit
     from mlgit.registry.policy.freezes import Freeze
     from mlgit.registry.propose import Plan
@@ -21,18 +22,20 @@ if TYPE_CHECKING:
 
 
 def way_back(
-    place: Place, model: str, stage: str, *, to: str | None, why: str, base: str | None = None, at: str | None = None
+    place: Place, model: str, stage: str, *, to: str | None, why: str, base: str | None = None, at: str | None = None,
+    by: str = "", remote: Remote | None = None,
 ) -> Plan | Stage:  # fmt: skip
     """What rolling *stage* back takes; or the stage as it stands, where it has come back already.
 
-    *at*: the commit of the base branch that counts, else the one that is here.
+    *at*: the commit of the base branch that counts, else the one that is here. *by*: who does it, else who works here.
+    What gates need and this clone lacks is brought from *remote*.
     """
     from mlgit.registry import back
     from mlgit.store import registry
 
     name = registry.base_name(place.repo, base)
-    sources = judging.sources(place)
-    return back.plan(place.repo, model, stage, hold=_hold(place, why), base=name, sources=sources, to=to, at=at)
+    sources = judging.sources(place, remote=remote)
+    return back.plan(place.repo, model, stage, hold=_hold(place, why, by), base=name, sources=sources, to=to, at=at)
 
 
 def earlier(place: Place, model: str, stage: str) -> list[str]:
@@ -68,11 +71,17 @@ def emergency(place: Place, why: str) -> Emergency:
     return Emergency(by=_me(place), why=why.strip(), since=figures.moment(time.time()))
 
 
-def hold(place: Place, model: str, stage: str, *, why: str, base: str, at: str | None) -> tuple[Edit, Stage]:
-    """The change that holds *stage* on *base*, and how it stands there now, or *at* a commit of it."""
+def hold(
+    place: Place, model: str, stage: str, *, why: str, base: str, at: str | None, by: str = ""
+) -> tuple[Edit, Stage]:  # fmt: skip
+    """The change that holds *stage* on *base*, and how it stands there now, or *at* a commit of it.
+
+    *by*: who does it, else who works here.
+    """
     from mlgit.registry import holding
 
-    return holding.edit(model, stage, _hold(place, why)), holding.standing(place.repo, model, stage, base=base, at=at)
+    change = holding.edit(model, stage, _hold(place, why, by))
+    return change, holding.standing(place.repo, model, stage, base=base, at=at)
 
 
 def lift(place: Place, model: str, stage: str, *, base: str, at: str | None) -> tuple[Edit, Stage]:
@@ -93,15 +102,19 @@ def freeze(place: Place, models: str, stages: str, *, until: float | None, why: 
 
 
 def by_pull(
-    place: Place, base: str, change: Edit, *, branch: str, title: str, body: str, at: str | None
+    place: Place, base: str, change: Edit, *, branch: str, title: str, body: str, at: str | None,
+    message: str = "",
 ) -> PullRequest | None:  # fmt: skip
     """The pull request that does what *change* says, or the open one, brought up to date; None: all is so already.
 
-    *at*: the commit of *base* that counts, else the one that is here.
+    *at*: the commit of *base* that counts, else the one that is here. *message*: of its commit, where that is more than
+    *title*.
     """
     from mlgit.registry import filing
 
-    return filing.by_pull(place.repo, opening(place), base, branch, change, title=title, body=body, at=at)
+    return filing.by_pull(
+        place.repo, opening(place), base, branch, change, title=title, body=body, message=message, at=at
+    )  # fmt: skip
 
 
 def at_once(place: Place, base: str, change: Edit, message: str) -> str | None:
@@ -112,8 +125,8 @@ def at_once(place: Place, base: str, change: Edit, message: str) -> str | None:
     return filing.at_once(place.repo, base, change, message, remote=origin if origin.is_known else None)
 
 
-def _hold(place: Place, why: str) -> Hold:
-    return Hold(by=_me(place), since=figures.moment(time.time()), why=why.strip())
+def _hold(place: Place, why: str, by: str = "") -> Hold:
+    return Hold(by=by or _me(place), since=figures.moment(time.time()), why=why.strip())
 
 
 def _me(place: Place) -> str:

@@ -75,7 +75,11 @@ def sources(
         from mlgit.registry import asking
 
         pull = asks(case) if asks else None
-        return asking.reviewed(forge(place), _people(place), pull, teams) if pull else None
+        if pull is None:
+            return None
+        if place.repo.resolve(pull.head_commit) is None:
+            fetch([pull.head_commit])  # its message tells who asked for it
+        return asking.reviewed(forge(place), _people(place), pull, teams, askers=asking.askers(place.repo, pull))
 
     return Sources(
         goals=place.settings.goals if goals is None else goals, repeats=repeats, changed=differing, bring=bring,

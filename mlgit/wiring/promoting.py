@@ -133,11 +133,13 @@ def version_of(place: Place, text: str, *, base: str | None = None) -> tuple[str
 def promotion(
     place: Place, model: str, version: str, stage: str, *, base: str | None = None, lift: bool = False,
     emergency: Emergency | None = None, at: str | None = None, only_looks: bool = False,
+    remote: Remote | None = None,
 ) -> Plan:  # fmt: skip
     """What promoting *version* of *model* to *stage* would do, and what the gates say of it.
 
     *version* may be one of its stages or aliases, too. *lift* takes the hold from the stage; in an *emergency* gates
-    are told and not asked. *at*: the commit of the base branch that counts, else the one that is here.
+    are told and not asked. *at*: the commit of the base branch that counts, else the one that is here. What gates
+    need and this clone lacks is brought from *remote*.
     """
     from mlgit.registry import propose, shelf
     from mlgit.store import registry
@@ -146,7 +148,7 @@ def promotion(
     number = shelf.find(place.repo, f"{model}@{version}", base=name).version
     return propose.plan(
         place.repo, model, number, stage, base=name, lift=lift, emergency=emergency, at=at,
-        sources=judging.sources(place, asks=judging.opened(place, name), only_looks=only_looks),
+        sources=judging.sources(place, asks=judging.opened(place, name), only_looks=only_looks, remote=remote),
     )  # fmt: skip
 
 

@@ -37,9 +37,14 @@ STAGE = push(refs.stage_tag("digits", "production", 1))
 PROPOSAL = push("refs/heads/promote/digits/v1.0.0/production", "Promote digits", ("registry/digits/production.yaml",))
 BACK = push("refs/heads/revert/digits/v1.0.0/production", "Take back", ("registry/digits/production.yaml",))
 PULL = {"event_name": "pull_request", "ref": "refs/pull/1/merge", "files": ("registry/digits/production.yaml",)}
+ANSWER = {
+    "event_name": "issue_comment", "ref": "refs/heads/main", "files": (),
+    "issue": {"number": 1, "pull_request": {}},
+    "comment": {"body": "@ada #2 does that.", "user": {"type": "Bot"}},
+}  # fmt: skip
 MAKES = {
     "experiment": (RUN, CHARTS), "retrain": (RUN, CHARTS, VERSION, PROPOSAL, PULL), "report": (CHARTS,),
-    "launch": (RUN,), "settle": (STAGE, BACK, PULL),
+    "launch": (RUN,), "settle": (STAGE, BACK, PULL), "comments": (VERSION, PROPOSAL, PULL, CHARTS, ANSWER),
 }  # fmt: skip
 """What each pushes or opens. Nobody hears of comments and statuses."""
 
@@ -52,7 +57,9 @@ def started(event: Mapping[str, Any]) -> set[str]:
     ref = event["ref"]
     context = {
         "event_name": event["event_name"], "ref": ref, "ref_name": re.sub("^refs/(heads|tags|pull)/", "", ref),
-        "event": {"repository": {"default_branch": "main"}, "head_commit": {"message": event.get("message", "")}},
+        "event": {"repository": {"default_branch": "main"}, "head_commit": {"message": event.get("message", "")},
+            "issue": event.get("issue", {}), "comment": event.get("comment", {}),
+        },
     }  # fmt: skip
     asked = [
         (name, job.get("if", "true")) for name in heard for job in told[name]["jobs"].values() if "needs" not in job
@@ -119,5 +126,6 @@ def test_nothing_that_a_workflow_makes_leads_back_to_it():
     assert MAKES.keys() == WORKFLOWS.keys()
     assert leads == {
         "experiment": set(), "report": set(), "launch": set(), "retrain": {"report"}, "settle": {"report"},
+        "comments": {"report"},
     }  # fmt: skip
     assert [*graphlib.TopologicalSorter(leads).static_order()]  # which raises for a circle

@@ -34,6 +34,7 @@ WORDS: dict[str, Sequence[str]] = {
     "archive": ("evil", "--dry-run"),
     "ci plan": ("--run", "lr=1", "-o", "../plan.json"),
     "ci trial": ("--plan", "../plan.json", "--job", "0", "--to", "../handed"),
+    "ci comment": (),
     "ci collect": ("--plan", "../plan.json", "../handed"),
     "commit": ("--run", "lr=1", "--dry-run", "--", "--all"),
     "checkout": ("evil", "--to", "../as-it-ran"),
@@ -155,10 +156,7 @@ REFUSES = {
     "checkpoint": "no run is under way",
     "ci check": "what was just written is in no commit",
     **dict.fromkeys(
-        [
-            f"ci {verb}"
-            for verb in ("cancel", "dispatch", "gates", "logs", "ls", "report", "retry", "settle", "status", "watch")
-        ],
+        [f"ci {verb}" for verb in "cancel comment dispatch gates logs ls report retry settle status watch".split()],
         "no pull request lives on GitHub",
     ),
     "registry status": "what was observed is what no stage serves",

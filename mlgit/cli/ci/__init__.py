@@ -31,6 +31,7 @@ VERBS: dict[str, dict[str, str]] = {
         "collect": "Judge what jobs have handed over, and push it at once.",
         "promote": "Propose what was trained for a stage, where it is better.",
         "gates": "Ask the gates about the merge of the pull request that the job is about.",
+        "comment": "Do what a comment asks of the registry: open a pull request, and answer.",
         "settle": "Let the stages serve what was merged, where the gates pass.",
         "report": "Post the report on the pull request that the job is about.",
     },
