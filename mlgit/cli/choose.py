@@ -194,6 +194,28 @@ class ServingStage(Name):
         return ((name, "") for name in dict.fromkeys(served))
 
 
+class ListedStage(Name):
+    """A stage that a model may be promoted to."""
+
+    name = "stage"
+
+    def __init__(self, model: str | None = None) -> None:
+        self.model = model
+        """Whose; None: any model's."""
+
+    def beside(self, given: Mapping[str, Any]) -> ListedStage:
+        """Those of the model, also where a version of it is named."""
+        named = given.get("version") or given.get("model") or ""
+        return ListedStage(named.partition("@")[0] or None)
+
+    def known(self, place: Place, typed: str) -> Known:
+        """Those that the policy lists; where there is none, those that serve something."""
+        from mlgit.wiring import promoting
+
+        listed = promoting.stages(place, self.model)
+        return ServingStage(self.model).known(place, typed) if listed is None else ((name, "") for name in listed)
+
+
 class EarlierVersion(Name):
     """A version of a model that a stage served before."""
 
@@ -279,6 +301,7 @@ HIDDEN_ARTIFACT = ArtifactName(hidden=True)
 JOB = JobName()
 KEY = Key()
 MODEL = ModelName()
+LISTED = ListedStage()
 NUMBER = PullNumber(1)
 QUEUE = QueueName()
 RUN = RunName()

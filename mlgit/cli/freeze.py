@@ -12,7 +12,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import halted, output, proposed
-from mlgit.cli.choose import MODEL, SERVING
+from mlgit.cli.choose import LISTED, MODEL
 from mlgit.core import escape, figures
 from mlgit.errors import UsageError
 from mlgit.wiring import halting, promoting
@@ -42,7 +42,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we 
 
 @click.command()
 @click.argument("models", type=MODEL, default="*", metavar="[MODEL]")
-@click.argument("stages", type=SERVING, default="*", metavar="[STAGE]")
+@click.argument("stages", type=LISTED, default="*", metavar="[STAGE]")
 @click.option("--until", type=Moment(), metavar="WHEN", help="When it ends: 2026-12-27T18:00 (UTC), 12h or 2d.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; whoever is kept back reads it.")
 @click.option("--ls", "lists", is_flag=True, help="List what is frozen.")

@@ -6,7 +6,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import proposed
-from mlgit.cli.choose import MODEL
+from mlgit.cli.choose import LISTED, MODEL
 from mlgit.cli.proposed import How
 from mlgit.errors import UsageError
 from mlgit.wiring import halting, promoting
@@ -14,7 +14,7 @@ from mlgit.wiring import halting, promoting
 
 @click.command()
 @click.argument("version", type=MODEL, metavar="MODEL@VERSION")
-@click.argument("stage")
+@click.argument("stage", type=LISTED)
 @click.option("--lift", is_flag=True, help="Lift the hold of STAGE with it, where it has one.")
 @click.option("--emergency", is_flag=True, help="Go past the gates: they are told, and not asked. Needs --reason.")
 @click.option("--reason", default="", metavar="TEXT", help="Why it is an emergency; the stage's history keeps it.")

@@ -227,6 +227,19 @@ def registered(place: Place, model: str | None = None, *, base: str | None = Non
     return versions.every(place.repo, model, base=registry.base_name(place.repo, base))
 
 
+def stages(place: Place, model: str | None = None) -> list[str] | None:
+    """The stages that the policy lists for *model*, or at all; None where there is no policy."""
+    from mlgit.registry import propose
+    from mlgit.store import registry
+
+    base = registry.base_commit(place.repo, registry.base_name(place.repo))
+    with place.repo.reader() as reader:
+        policy = propose.policy_at(reader, base)
+    if policy is None:
+        return None
+    return policy.stages(model) if model else list(dict.fromkeys(rule.stage for rule in policy.rules))
+
+
 def aliased(place: Place, model: str) -> list[str]:
     """What versions of *model* are called beside their numbers: `digits@paper`."""
     from mlgit.registry import shelf

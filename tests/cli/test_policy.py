@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from mlgit.git.repo import Repo
 from mlgit.registry.policy import faults
@@ -185,3 +188,18 @@ def test_where_a_version_serves_or_a_stage_is_held_is_said_where_it_is_explained
     assert held["refused"]["staging"].endswith("the fair.")
     assert (slip.returncode, "did you mean staging?" in slip.stderr) == (2, True)
     assert "has no version v9.0.0" in nobody.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("promote digits@v1.0.0 p", ["production"]), ("policy explain digits s", ["staging", "shadow"]),
+        ("policy explain other s", ["staging"]), ("registry log --stage s", ["staging", "shadow"]),
+    ],
+)  # fmt: skip
+def test_stages_that_the_policy_lists_are_completed(inside: Repo, mlgit: Mlgit, words: str, completed: list[str]):
+    policy = "stages: {staging: , production: }\nmodels: [{models: digits, stages: {shadow: }}]\n"
+    write(inside, policy=policy)
+    typed = {"COMP_WORDS": f"mlgit {words}", "COMP_CWORD": str(len(words.split())), "_MLGIT_COMPLETE": "bash_complete"}
+
+    assert mlgit(env=os.environ | typed).stdout.replace("plain,", "").split() == completed

@@ -6,14 +6,14 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
-from mlgit.cli.choose import MODEL
+from mlgit.cli.choose import MODEL, SERVING
 from mlgit.cli.model import shown
 from mlgit.cli.model.shown import JSON
 
 
 @click.command(short_help="What happened to a model: versions, stages, by whom and when.")
 @click.argument("model", type=MODEL)
-@click.option("--stage", metavar="STAGE", help="Only what was done to this stage.")
+@click.option("--stage", type=SERVING, metavar="STAGE", help="Only what was done to this stage.")
 @click.option("-n", "--limit", default=50, type=click.IntRange(min=0), show_default=True,
               help="List so many at the most; 0 for all.")  # fmt: skip
 @click.option("-p", "--page", default=1, type=click.IntRange(min=1), metavar="N", help="List the Nth so many.")

@@ -8,7 +8,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
-from mlgit.cli.choose import MODEL, SERVING
+from mlgit.cli.choose import LISTED, MODEL
 from mlgit.errors import UsageError
 from mlgit.wiring import promoting
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Say what a stage asks, and what it would say of a version.")
 @click.argument("version", type=MODEL, metavar="MODEL[@VERSION]")
-@click.argument("stage", type=SERVING, required=False)
+@click.argument("stage", type=LISTED, required=False)
 @click.option("--run", "runs", is_flag=True, help="Run the programs of gates, too.")
 @click.option("--base", metavar="BRANCH", help="The branch whose policy counts.  [default: main]")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")

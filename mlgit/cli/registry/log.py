@@ -10,7 +10,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
-from mlgit.cli.choose import MODEL
+from mlgit.cli.choose import LISTED, MODEL
 from mlgit.cli.registry import told
 from mlgit.cli.registry.options import BASE, JSON, Moment
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="What happened, by whom and why; what was live at a moment.")
 @click.option("--model", type=MODEL, metavar="MODEL", help="Of this model alone.")
-@click.option("--stage", metavar="STAGE", help="Of stages of this name alone.")
+@click.option("--stage", type=LISTED, metavar="STAGE", help="Of stages of this name alone.")
 @click.option("--at", type=Moment(), metavar="TIME", help="What was live then: 2026-03-01, or with a time; in UTC.")
 @click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="At most so many; 0: all.")
 @BASE
