@@ -39,7 +39,8 @@ class Sources:
     """Have the runs of its project that others pushed, where a clone lacks them."""
     fetch: Callable[[Sequence[str]], None] = lambda _commits: None
     """Have these commits, where a clone is shallow."""
-
+    deepen: Callable[[str], None] = lambda _commit: None
+    """Have the past of a commit, where a clone is shallow."""
     bring_signatures: Callable[[ModelVersion], None] = lambda _version: None
     """Have the signatures of a version, where a clone lacks them. Raises `MlgitError`."""
     reviewed: Callable[[Case, frozenset[str]], Reviewed | None] = lambda _case, _teams: None

@@ -20,7 +20,7 @@ from mlgit.forge.rules import remarks
 from mlgit.git.merge import merged_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
-from mlgit.registry import catalogue, decision, deprecating, gathering, ledger, waiving
+from mlgit.registry import catalogue, decision, deprecating, gathering, grounds, ledger, waiving
 from mlgit.registry.decision import Decision, Origin
 from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.ledger import Ledger
@@ -178,7 +178,8 @@ def reconcile(
 ) -> list[Settled]:  # fmt: skip
     """Let the tags say what the branch *base* says now, of every stage of which they say something else.
 
-    *only*: of that model and stage. The gates are asked again. A stage whose file is gone is emptied, unless its tag
+    *only*: of that model and stage. The gates are asked again, by the policy that stands now; what the commit that asks
+    for it has changed of that itself does not count. A stage whose file is gone is emptied, unless its tag
     was made with stock GTO. Raises `ConfigError` for a registry that cannot be read, `UsageError` where *base* lags
     behind its remote.
     """
@@ -189,13 +190,16 @@ def reconcile(
             f"{base} lacks what is on origin/{base}: its stages may be old.", fix=f"git switch {base} && git pull"
         )
     with repo.reader() as reader:
-        policy = policy_at(reader, commit)
+        merged = policy_at(reader, commit)
         found = []
         for wanted in unsettled(repo, store.stages_at(reader, commit)):
             if only not in (None, (wanted.model, wanted.stage)):
                 continue
+            judged_at = grounds.base_of(repo, commit, wanted.model, wanted.stage, deepen=sources.deepen)
+            stood = policy_at(reader, judged_at)
             judged = _judge(
-                repo, reader, commit, wanted, base=commit, policy=policy, champion=None, sources=sources
+                repo, reader, commit, wanted, base=judged_at, policy=merged if stood is None else stood, champion=None,
+                sources=sources,
             )  # fmt: skip
             found.append(judged if dry_run else _tagged(repo, judged, commit, asked, now=now))
         return found

@@ -18,6 +18,8 @@ from mlgit.store import archive
 from mlgit.store.registry import Tag
 
 _TAGS = "refs/tags/"
+_ENDLESS = (1 << 31) - 1
+"""Generations, as git writes that none is left out."""
 _MONTH = 31 * 24 * 3600
 """Seconds."""
 
@@ -71,6 +73,12 @@ def bring_commits(remote: Remote, oids: Sequence[str], *, generations: int = 1) 
     """Have the commits and tags *oids* of *remote*; of a shallow clone's, with so many *generations*."""
     is_shallow = (remote.repo.common_dir / "shallow").exists()
     remote.fetch(oids, depth=generations if is_shallow else None)
+
+
+def bring_past(remote: Remote, commit: str) -> None:
+    """Have all that came before *commit*, a tip of *remote*, in a clone that is shallow."""
+    if (remote.repo.common_dir / "shallow").exists():
+        remote.fetch([commit], depth=_ENDLESS)
 
 
 def bring_before(remote: Remote, branch: str, before: str) -> None:

@@ -65,6 +65,12 @@ def sources(
         if remote:
             shared.bring_commits(remote, commits)
 
+    def deepen(commit: str) -> None:
+        from mlgit.registry import shared
+
+        if remote:
+            shared.bring_past(remote, commit)
+
     def bring_signatures(version: ModelVersion) -> None:
         from mlgit.registry import shared
 
@@ -83,7 +89,7 @@ def sources(
 
     return Sources(
         goals=place.settings.goals if goals is None else goals, repeats=repeats, changed=differing, bring=bring,
-        fetch=fetch, reviewed=reviewed, bring_signatures=bring_signatures, only_looks=only_looks,
+        fetch=fetch, deepen=deepen, reviewed=reviewed, bring_signatures=bring_signatures, only_looks=only_looks,
     )  # fmt: skip
 
 

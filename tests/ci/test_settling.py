@@ -266,6 +266,18 @@ def test_no_change_lowers_the_gate_that_it_goes_through_and_its_merge_is_taken_b
     assert place.there.pulls[2]["head"] == refs.revert_branch("digits", "v1.0.0", "production")
 
 
+def test_a_change_whose_merge_skipped_ci_is_judged_by_the_policy_before_it_whenever_that_is_made_up_for(place: Place):
+    place.forge.merge(place.propose(0.5, **{store.POLICY: LOW}))
+    tip = place.far.resolve("main") or ""
+    after = place.far.commit(tip, {"notes.md": b"later"}, "what was merged since")
+    place.far.move([Move("refs/heads/main", tip, after)], why="test")
+
+    said = place.job("settle", "main", {})
+
+    assert "accuracy 0.5, the gate asks at least 0.9" in said.stderr
+    assert not place.far.refs(STAGE)
+
+
 def test_what_moves_no_stage_has_the_status_that_a_rule_asks_for(place: Place):
     commit = place.here.commit(place.here.resolve("main"), {"train.py": b""}, "code")
     place.here.git("push", "-q", "origin", f"{commit}:refs/heads/idea")

@@ -146,6 +146,26 @@ def test_a_merged_version_file_that_was_edited_moves_nothing(repo: Repo, trained
     assert "differ in hash" in str(settled.refusal)
 
 
+@pytest.mark.parametrize("is_mended", [False, True])
+def test_a_merge_that_lowers_its_own_gate_and_skips_ci_moves_nothing_later_either(
+    repo: Repo, trained, tmp_path: Path, is_mended: bool
+):
+    check = "stages: {production: {gates: [{command: [sh, ./checks/bias.sh]}, {metric: accuracy, min: 0.95}]}}\n"
+    edited(repo, **{"registry__policy.yaml": check.encode(), "checks__bias.sh": b"exit 1\n"})
+    made = registering.register(repo, trained("a", accuracy=0.9), model="digits")
+    lax = {"registry__policy.yaml": b"stages: {production: }\n", "checks__bias.sh": b"exit 0\n"}
+    edited(repo, **by_hand(made), **lax)
+    edited(repo, README=b"what is merged after it\n")
+    if is_mended:
+        edited(repo, **{"registry__policy.yaml": check.replace("0.95", "0.8").encode()})
+        edited(repo, **{"checks__bias.sh": b"true\n"})
+
+    (settled,) = settle.reconcile(repo, "main", sources=Sources())
+
+    assert (settled.tag is not None) is is_mended
+    assert [verdict.passed for verdict in settled.verdicts] == [is_mended, is_mended]
+
+
 def by_hand(made: ModelVersion) -> dict[str, bytes]:
     """The files of a promotion to production that mlgit did not propose."""
     return {
