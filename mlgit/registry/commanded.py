@@ -66,6 +66,11 @@ def read(body: str) -> Request | None:
         raise _wrong("The line is too long, or holds what cannot be printed.", Verb.HELP)
     word, _, rest = rest.strip().partition(" ")
     verb = next((one for one in Verb if one.value == (word or "help")), None)
+    if word == "approve":
+        raise UsageError(
+            "No comment approves: a review does, which GitHub binds to the commit that was looked at.",
+            fix="Files changed, Review changes, Approve",
+        )
     if verb is None:
         close = difflib.get_close_matches(word, [one.value for one in Verb], 1)
         raise _wrong(f"{word[:80]!r} is nothing that a comment can ask for.", Verb(close[0]) if close else Verb.HELP)

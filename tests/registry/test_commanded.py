@@ -80,6 +80,9 @@ def test_who_errs_is_told_how_the_nearest_verb_is_written():
     with pytest.raises(UsageError, match=r"/mlgit rollback MODEL STAGE"):
         commanded.read("/mlgit rolback digits production")
 
+    with pytest.raises(UsageError, match="No comment approves: a review does"):
+        commanded.read("/mlgit approve 4f2c91d")
+
     assert USAGE.keys() == {*Verb}
 
 
