@@ -54,6 +54,18 @@ def test_slices_are_compared_with_the_champions_and_none_may_be_lost(metrics: di
     assert (found.passed, found.inputs["worst"]) == (passed, worst), found.observed
 
 
+def test_a_slice_is_better_the_way_that_its_metric_is_and_the_gate_says_where_nobody_knows():
+    text = '{slices: "val/*", not_worse_than: champion}'
+    old, new = (model(f"v1.{n}.0", **{"val/accuracy/night": 0.8 + n / 10, "val/odd/a": n}) for n in (0, 1))
+    known = asked(text.replace("val/*", "val/accuracy/*"), candidate=new, champion=old)
+    unknown = asked(text, candidate=new, champion=old)
+
+    assert known.passed
+    assert unknown.outcome is Outcome.FAILED
+    assert unknown.observed == "the worst of 2: val/odd/a 1 (v1.0.0: 0); nobody says which way val/odd/a is better"
+    assert unknown.fix == "give the gate a goal: maximize or minimize"
+
+
 def test_a_version_that_comes_back_keeps_its_floor_and_competes_with_nobody():
     back = model("v1.0.0", **{"accuracy/day": 0.82})
 

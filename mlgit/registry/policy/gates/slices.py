@@ -52,10 +52,12 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
     """Whether each slice is as it should be. One that the champion has and the candidate lacks never is."""
     ours, theirs = _named(asked.slices, seen.candidate), _named(asked.slices, seen.champion)
     is_contest = bool(asked.not_worse_than) and not seen.is_return
-    found = {}
+    found, aimless = {}, list[str]()
     for name in sorted(ours.keys() | theirs.keys()):
-        goal = asked.goal or compare.goal_of(name, seen.goals) or compare.goal_of(name.partition("/")[0], seen.goals)
-        found[name] = _short(asked, ours.get(name, MISSING), theirs.get(name, MISSING) if is_contest else MISSING, goal)
+        goal = asked.goal or _goal(name, seen.goals)
+        bar = theirs.get(name, MISSING) if is_contest else MISSING
+        found[name] = _short(asked, ours.get(name, MISSING), bar, goal)
+        aimless += [name] if goal is None and is_number(bar) else []
     gate = _words(asked)
     if not found:
         return Finding(
@@ -70,7 +72,9 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
     return Finding(
         gate=gate, outcome=outcome(not failed),
         observed=f"the worst of {len(found)}: {worst} {value}{beside}"
-        + (f"; {len(failed)} fail: {', '.join(failed[:5])}{', …' if len(failed) > 5 else ''}" if failed[1:] else ""),
+        + (f"; {len(failed)} fail: {', '.join(failed[:5])}{', …' if len(failed) > 5 else ''}" if failed[1:] else "")
+        + (f"; nobody says which way {aimless[0]} is better" if aimless else ""),
+        fix="give the gate a goal: maximize or minimize" if aimless else "",
         said=f"{worst} {value}", asks=gate.partition(": ")[2],
         inputs={
             "slices": {name: {"value": plain(ours.get(name, MISSING)), "champion": plain(theirs.get(name, MISSING))}
@@ -87,6 +91,15 @@ _MOST = 100
 def _named(pattern: str, version: ModelVersion | None) -> Mapping[str, Any]:
     metrics = {name: value for name, value in version.metrics.items() if not is_object(value)} if version else {}
     return {name: value for name, value in compare.flatten(metrics).items() if fnmatchcase(name, pattern)}
+
+
+def _goal(name: str, goals: Mapping[str, Goal]) -> Goal | None:
+    """Which way a slice is better: as itself, else as what it is a slice of, `val/accuracy` of `val/accuracy/night`."""
+    while name:
+        if goal := compare.goal_of(name, goals):
+            return goal
+        name = name.rpartition("/")[0]
+    return None
 
 
 def _short(asked: Settings, value: Any, bar: Any, goal: Goal | None) -> float:
