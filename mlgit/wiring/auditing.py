@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mlgit.core import refs
-from mlgit.errors import ConfigError, NotFoundError, UsageError
+from mlgit.errors import ConfigError, MlgitError, NotFoundError, UsageError
 from mlgit.registry import catalogue, ledger
 from mlgit.registry.audit import changes, drift, happened, reading
 from mlgit.registry.policy import file, freezes
@@ -32,6 +32,7 @@ def account(
     place: Place, *, base: str | None = None, model: str | None = None, stage: str | None = None, most: int
 ) -> list[Entry]:  # fmt: skip
     """What happened to *model*, or to all of the registry, oldest first: the last *most*. Raises `NotFoundError`."""
+    _whole(place)
     commit = store.base_commit(place.repo, store.base_name(place.repo, base))
     if model is None:
         return reading.newest(place.repo, commit, most, stage)
@@ -42,10 +43,21 @@ def account(
 
 def live_at(place: Place, moment: float, *, base: str | None = None, model: str | None = None) -> Iterator[Live]:
     """What every stage (of *model*) served at *moment*, in seconds since the epoch. Raises `NotFoundError`."""
+    _whole(place)
     commit = store.base_commit(place.repo, store.base_name(place.repo, base))
     if model is not None:
         _tags(place, model)
     return reading.live(place.repo, commit, moment, model)
+
+
+def _whole(place: Place) -> None:
+    """Raise `MlgitError` where a clone is shallow: what it lacks would pass for what never happened."""
+    if (place.repo.common_dir / "shallow").exists():
+        raise MlgitError(
+            "A shallow clone does not know what happened to models.",
+            why="It has the last commits alone, maybe no tags: what went the usual way would look like an edit by hand.",
+            fix="git fetch --unshallow --tags; in a job, actions/checkout with fetch-depth: 0",
+        )
 
 
 def _tags(place: Place, model: str | None) -> list[Tag]:
@@ -64,6 +76,7 @@ def verify(
     """
     from mlgit.registry.audit import live, verifying
 
+    _whole(place)
     name = store.base_name(place.repo, base)
     ways = live.Ways(
         now=time.time(), goals=_goals(place), content=_content(place, name) if content else None
@@ -139,6 +152,8 @@ def standings(
         (name, stage): one.version
         for name, some in catalogue.stages(repo, model).items() for stage, one in some.items()
     }  # fmt: skip
+    if {name for name, _ in files} - {name for name, _ in served}:
+        _whole(place)  # a job's clone has no tags
     known = ledger.read(catalogue.tags(repo, {one.model for one in seen}))
     desired = drift.Desired(files=files, served=served, ledgers=known, freezes=frozen, policy=policy)
     return drift.standings(desired, seen, now=time.time(), max_age=max_age)

@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,19 @@ def test_log_tells_the_history_and_what_was_live(live: Repo, mlgit: Mlgit):
         ("production", "v1.1.0", told[0]["digest"])
     ]
     assert "Nothing was live then." in before.stderr
+
+
+def test_a_shallow_clone_is_told_to_be_none_that_knows(live: Repo, mlgit: Mlgit, tmp_path: Path):
+    clone = tmp_path / "clone"
+    live.git("clone", "-q", "--depth=1", f"file://{live.folder}", str(clone))
+
+    for words in (("log",), ("log", "--at", "2100-01-01"), ("verify",), ("status",)):
+        told = mlgit("registry", *words, cwd=clone, check=False)
+        assert (told.returncode, told.stdout) == (1, "")
+        assert "git fetch --unshallow --tags" in told.stderr
+
+    live.git("-C", str(clone), "fetch", "-q", "--unshallow", "--tags")
+    assert mlgit("registry", "verify", cwd=clone).stdout == "1 stage: all as recorded.\n"
 
 
 def test_log_as_csv_holds_no_formula_and_no_escape_reaches_a_terminal(live: Repo, mlgit: Mlgit):
