@@ -55,7 +55,7 @@ def _whole(place: Place) -> None:
     if (place.repo.common_dir / "shallow").exists():
         raise MlgitError(
             "A shallow clone does not know what happened to models.",
-            why="It has the last commits alone, maybe no tags: what went the usual way would look like an edit by hand.",
+            why="It has the last commits alone, maybe no tags: what went the usual way would look like an edit.",
             fix="git fetch --unshallow --tags; in a job, actions/checkout with fetch-depth: 0",
         )
 
