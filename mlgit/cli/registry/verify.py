@@ -22,8 +22,8 @@ def command(model: str | None, content: bool, base: str | None, as_json: bool) -
 
     A stage's file and its tag agree; the tag lies where it was made, for a commit that is on the branch and asks for
     that version; the version's file, tag and digest agree; the gates are those of the policy that stood before the
-    change, each was asked and passed, and those about the version alone pass again; no tag was deleted. What went past
-    its gates in an emergency is told for ever, and is no error.
+    change, each was asked and passed, and passes again by what git has or by the inputs that it recorded; the stage was
+    not frozen; no tag was deleted. What went past its gates in an emergency is told for ever, and is no error.
 
     \b
     Examples:

@@ -7,19 +7,21 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from mlgit.core import figures
 from mlgit.core.compare import Goal
 from mlgit.core.model import Emergency, Hold, ModelVersion, Stage
 from mlgit.errors import ConfigError, MlgitError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo, split_commit, time_of
+from mlgit.registry import ledger
 from mlgit.registry.audit import asked
 from mlgit.registry.audit.happened import commit_of
 from mlgit.registry.decision import Decision
 from mlgit.registry.decision import of_message as decision_of
 from mlgit.registry.ledger import Action, Event, Ledger
-from mlgit.registry.policy import file, spells
+from mlgit.registry.policy import file, freezes, spells
 from mlgit.registry.policy.evidence import Evidence
-from mlgit.registry.stages import last
+from mlgit.registry.stages import champion_of, last
 from mlgit.registry.waiving import waiver
 from mlgit.store import registry as store
 from mlgit.store.registry import Tag
@@ -248,11 +250,22 @@ class Live:
                 f"{version}"
             )
         if self.decision is None:
-            yield self._finding("its tag does not say what the gates saw: an older mlgit made it", holds=True)
+            if self._asked_any(commit, version):
+                yield self._finding(
+                    f"its tag does not say what the gates saw that {store.POLICY} asked",
+                    f"mlgit rollback {self.known.model} {self.stage}, or promote another",
+                )
+            else:
+                yield self._finding("its tag does not say who asked for it: an older mlgit made it", holds=True)
             return
         if self.decision.commit != commit:
             yield self._finding(f"the tag {self.event.tag.name} contradicts itself about the commit that asked")
         yield from self._of_gates(self.decision, version)
+
+    def _asked_any(self, commit: str, version: str) -> bool:
+        """Whether a policy asks something of the stage, that stood before *commit* or stands since."""
+        blob = self.room.policy(f"{commit}^1") or self.room.policy(commit)
+        return blob is not None and next(self._faults(blob, Decision(commit=commit), version, waived=False), "") != ""
 
     def _said(self, commit: str) -> Stage | None:
         """What the stage's file says at *commit*; None of none that can be read."""
@@ -283,6 +296,10 @@ class Live:
                 f"the tag {self.event.tag.name} records an emergency or a hold that the stage's file did not at "
                 f"{made.commit[:10]}"
             )
+        if waived is None:
+            yield from self._of_freeze(made.commit)
+        if (served := self._instead()) and made.instead != served:
+            yield self._finding(f"its tag says that it took the place of {made.instead or 'nothing'}, not of {served}")
         for blob, why in self._policies(made):
             if why:
                 yield self._finding(why, "git log -p -- registry/policy.yaml shows what became of it")
@@ -293,6 +310,23 @@ class Live:
     def before(self) -> tuple[Event, ...]:
         """What had happened to the model when the stage moved."""
         return self.known.history[: self.known.history.index(self.event)]
+
+    def _instead(self) -> str | None:
+        """What the stage served before, by its tags; a version, of which there is a record."""
+        found = champion_of(ledger.of((one.tag for one in self.before), self.known.model), self.stage)
+        return found.version if found else None
+
+    def _of_freeze(self, commit: str) -> Iterator[Finding]:
+        """Whether the stage moved while it stood still. No commit lifts the freeze that it goes through."""
+        moved, before = self.event.tag.when, f"{commit}^1"
+        asked_by = before if self._asks(before) != self._asks(commit) else commit
+        try:
+            known = freezes.read(self.room.reader.blob(f"{asked_by}:{freezes.SOURCE}"))
+        except ConfigError:
+            return
+        frozen = [freezes.standing(known, self.known.model, self.stage, at) for at in (moved - _SKEW, moved)]
+        if all(frozen):
+            yield self._finding(f"it moved at {figures.moment(moved)}, and was {frozen[1]}")
 
     def _waived(self, made: Decision) -> Emergency | Hold | None:
         """What had the gates told, and not asked."""
@@ -332,11 +366,15 @@ class Live:
         seen = Evidence(
             stage=self.stage, candidate=candidate, champion=store.of_message(beaten.message) if beaten else None,
             goals=self.room.ways.goals(made.commit), now=self.event.tag.when,
-            is_return=spells.is_return(self.before, self.stage, version),
+            is_return=spells.is_return(self.before, self.stage, version), history=self.before,
         )  # fmt: skip
         try:
             gates: Sequence[file.Placed] = file.read(text, source=store.POLICY).gates(self.known.model, self.stage)
         except MlgitError as exc:
             yield f"the policy that was asked cannot be read: {exc.what}"
             return
-        yield from asked.faults(gates, made.gates, seen, waived=waived)
+        found, tagged = self.room.reader.read(made.commit), self.event.tag.when
+        first = min(tagged, time_of(found[2])) if found else tagged
+        yield from asked.faults(
+            gates, made.gates, seen, waived=waived, between=(first - _SKEW, tagged + _SKEW)
+        )  # fmt: skip

@@ -57,6 +57,11 @@ class Kind(Generic[S]):
     """Why what the file says cannot be meant; empty where it can."""
     needs: Callable[[S], frozenset[Need]] = lambda _: frozenset()
     """What has to be gathered for it."""
+    again: Callable[[S, Evidence, Mapping[str, Any]], Evidence | None] = lambda _asked, _seen, _inputs: None
+    """The evidence with what was gathered then, as the inputs of its verdict tell; None where they do not suffice.
+
+    Raises `LookupError`, `TypeError`, `ValueError` or `AttributeError` where they are not what a verdict has.
+    """
     compares: bool = False
     """Whether it is a contest with what the stage serves: not asked of a version that comes back."""
     is_firm: bool = False

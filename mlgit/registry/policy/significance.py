@@ -7,7 +7,7 @@ lies, and where that leaves both open, the answer is that nobody knows yet.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from mlgit.core.stats import Interval, Summary
 from mlgit.core.verdict import Outcome
 from mlgit.registry.policy.evidence import Evidence, Examples, Need, Seeded, Sides
 from mlgit.registry.policy.kind import Finding, unasked
-from mlgit.registry.policy.wording import number, within
+from mlgit.registry.policy.wording import number, plain, within
 
 Over = Literal["seeds", "examples"]
 NEEDS = {"seeds": Need.SEEDS, "examples": Need.EXAMPLES}
@@ -106,6 +106,8 @@ def judge(asked: Question, seen: Evidence) -> Finding:
             said=f"{asked.metric} is not measured", asks="a number", inputs={**base, "champion": None},
         )  # fmt: skip
     base["champion"] = champion.version
+    if asked.over == "seeds":
+        base["seeds"] = {side: _told(asked.metric, getattr(seen.seeds, side)) for side in ("candidate", "champion")}
     asks = f"{asked.gate.removeprefix(asked.metric).strip()}"
     if why := seen.lacking.get(NEEDS[asked.over]):
         return unasked(asked.gate, why)
@@ -123,6 +125,20 @@ def judge(asked: Question, seen: Evidence) -> Finding:
             inputs=base,
         )  # fmt: skip
     return _judged(asked, found, champion.version, base, asks)
+
+
+def again(over: Over, seen: Evidence, inputs: Mapping[str, Any]) -> Evidence | None:
+    """*seen*, with what each seed is recorded to have had; None of examples, which are too many to be recorded."""
+    if seen.champion is None:
+        return seen
+    if over != "seeds":
+        return None
+    metric, told = str(inputs["metric"]), inputs["seeds"]
+    sides = {
+        side: [Seeded(run=str(run), seed=str(seed), metrics={metric: value}) for run, seed, value in told[side]]
+        for side in ("candidate", "champion")
+    }
+    return replace(seen, seeds=Sides(**sides))
 
 
 def _judged(asked: Question, found: Measured, version: str, base: dict[str, Any], asks: str) -> Finding:
@@ -188,6 +204,11 @@ def _seeds(asked: Question, seen: Evidence) -> Measured:
         found, is_missing=not one, fix="; ".join(fixes),
         short=f"too few seeds with {asked.metric}: {counts}; at least {stats.LEAST} each",
     )  # fmt: skip
+
+
+def _told(metric: str, side: Sequence[Seeded]) -> list[list[Any]]:
+    """Run, seed and value of each, as plain JSON."""
+    return [[one.run, one.seed, plain(one.metrics.get(metric, compare.MISSING))] for one in side]
 
 
 def _scored(metric: str, side: Sequence[Seeded]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,8 @@ class History:
     trained: Trained
     now: float = NOW
     versions: list[str] = field(default_factory=list)
+    evidence: dict[str, Any] = field(default_factory=dict)
+    """What gates are shown (`Sources`)."""
 
     def later(self) -> float:
         self.now += 60
@@ -49,7 +52,7 @@ class History:
 
     def merge(self, version: str, stage: str) -> str:
         """A promotion's pull request, merged; whatever its gates say."""
-        sources = Sources(now=self.now)
+        sources = Sources(now=self.now, **self.evidence)
         plan = propose.plan(self.repo, "digits", version, stage, base="main", sources=sources)
         files = {path: text.encode() for path, text in plan.files.items()}
         head = self.repo.commit(plan.base_commit, files, "promote", when=self.later())
@@ -63,11 +66,16 @@ class History:
         return settle.settle(
             self.repo,
             commit,
-            sources=Sources(now=self.now),
+            sources=Sources(now=self.now, **self.evidence),
             before=before,
             now=self.later(),
             asked=(lambda _: origin) if origin else None,
         )
+
+    def reconcile(self) -> list[settle.Settled]:
+        return settle.reconcile(
+            self.repo, "main", sources=Sources(now=self.now, **self.evidence), now=self.later()
+        )  # fmt: skip
 
     def promote(self, version: str, stage: str = "production") -> str:
         """A promotion, merged and settled; its merge commit."""

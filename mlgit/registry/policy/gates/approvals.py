@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mlgit.core.verdict import Outcome, Wait
 from mlgit.registry.policy.evidence import Evidence, Need, Reviewed
@@ -68,4 +70,17 @@ def _counts(person: str, asked: Settings, pull: Reviewed) -> bool:
     return name in teams or name in [one.casefold() for one in asked.by]
 
 
-KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=lambda _: frozenset({Need.REVIEWS}))
+def again(asked: Settings, seen: Evidence, inputs: Mapping[str, Any]) -> Evidence:
+    """*seen*, with who is recorded to have approved: each once, not the author. Who was in a team is taken on trust."""
+    author = str(inputs["author"])
+    people = {name.casefold(): name for name in map(str, inputs["approvers"])}
+    people.pop(author.casefold(), None)
+    approvers, against = tuple(people.values()), tuple(map(str, inputs["against"]))
+    pull = Reviewed(
+        number=inputs["pull"], author=author, head=str(inputs["head"]), approvers=approvers, against=against,
+        members=dict.fromkeys(asked.teams, (*approvers, *against)),
+    )  # fmt: skip
+    return replace(seen, reviewed=pull)
+
+
+KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=lambda _: frozenset({Need.REVIEWS}), again=again)

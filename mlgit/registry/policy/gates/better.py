@@ -64,4 +64,7 @@ def needs(asked: Settings) -> frozenset[Need]:
     return frozenset({significance.NEEDS[asked.over]})
 
 
-KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=needs, compares=True)
+KIND = Kind(
+    settings=Settings, judge=judge, problem=problem, needs=needs, compares=True,
+    again=lambda asked, seen, inputs: significance.again(asked.over, seen, inputs),
+)  # fmt: skip

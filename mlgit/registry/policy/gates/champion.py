@@ -100,4 +100,7 @@ def needs(asked: Settings) -> frozenset[Need]:
     return frozenset({significance.NEEDS[asked.over]}) if asked.over else frozenset()
 
 
-KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=needs, compares=True)
+KIND = Kind(
+    settings=Settings, judge=judge, problem=problem, needs=needs, compares=True,
+    again=lambda asked, seen, inputs: significance.again(asked.over, seen, inputs) if asked.over else seen,
+)  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mlgit.core import figures
 from mlgit.core.verdict import Outcome
@@ -55,4 +57,12 @@ def _fix(asked: Settings, seen: Evidence, *, is_run: bool) -> str:
     return f"mlgit policy explain {one.model}@{one.version} {seen.stage} --run runs it"
 
 
-KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=lambda _: frozenset({Need.COMMANDS}))
+def again(asked: Settings, seen: Evidence, inputs: Mapping[str, Any]) -> Evidence:
+    """*seen*, with how the program is recorded to have ended, if it was this one."""
+    if inputs["command"] != list(asked.command):
+        return seen
+    ran = Ran(code=inputs["code"], last=str(inputs["last"]), problem=inputs["problem"] or "")
+    return replace(seen, ran={asked: ran})
+
+
+KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=lambda _: frozenset({Need.COMMANDS}), again=again)

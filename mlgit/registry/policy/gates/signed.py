@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mlgit.core.verdict import Outcome, Wait
-from mlgit.registry.policy.evidence import Evidence, Need
+from mlgit.registry.policy.evidence import Evidence, Need, Vouched
 from mlgit.registry.policy.kind import Finding, Kind, outcome
 
 
@@ -52,4 +54,12 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
     )  # fmt: skip
 
 
-KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=lambda _: frozenset({Need.SIGNATURES}), is_firm=True)
+def again(_: Settings, seen: Evidence, inputs: Mapping[str, Any]) -> Evidence:
+    """*seen*, with the signatures that are recorded. Whether they hold now, is another question."""
+    return replace(seen, signatures=tuple(Vouched(by=one["by"], why=one["why"]) for one in inputs["signatures"]))
+
+
+KIND = Kind(
+    settings=Settings, judge=judge, problem=problem, needs=lambda _: frozenset({Need.SIGNATURES}), again=again,
+    is_firm=True,
+)  # fmt: skip

@@ -79,4 +79,7 @@ def _soaked(seen: Evidence, stage: str) -> _Soaked:
     )
 
 
-KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=lambda _: frozenset({Need.HISTORY}))
+KIND = Kind(
+    settings=Settings, judge=judge, problem=problem, needs=lambda _: frozenset({Need.HISTORY}),
+    again=lambda _asked, seen, _inputs: seen,  # tags are in git
+)  # fmt: skip

@@ -92,4 +92,5 @@ def _served(history: Sequence[Event], stage: str, version: str) -> tuple[str | N
 KIND = Kind(
     settings=Settings, judge=judge, problem=lambda asked: problem_of(asked.after),
     needs=lambda _: frozenset({Need.HISTORY}),
+    again=lambda _asked, seen, _inputs: seen,
 )  # fmt: skip
