@@ -118,7 +118,7 @@ def test_a_promotion_on_github_waits_for_somebody_of_a_team_who_may_write(place:
         told.append(mlgit("policy", "explain", "churn@v1.0.0", "production", cwd=place.folder).stdout.splitlines()[1])
     merged = mlgit("pr", "merge", "1", cwd=place.folder)
 
-    assert opened.stdout.startswith("waits  1 approval of acme/ml: no pull request yet")
+    assert opened.stdout.startswith("waits  1 approval of acme/ml: nobody yet")
     assert [line.split(": ")[0].split()[0] for line in told] == ["waits", "waits", "pass"]
     assert "production serves churn v1.0.0" in merged.stdout
     shown = place.git("tag", "-l", "--format=%(contents)", "churn#production#1")

@@ -61,7 +61,7 @@ def test_a_promotion_waits_for_an_approval_and_moves_the_stage_once_it_has_one(r
     registering.register(repo, trained("a"), model="digits")
     forge = FolderForge(repo)
     pull = proposed(repo, forge)
-    assert forge.statuses(pull.head_commit)[0].description == "waits for 1 approval: no pull request yet"
+    assert forge.statuses(pull.head_commit)[0].description == "waits for 1 approval: nobody yet"
     (before,) = settle.foresee(repo, "main", pull.head_commit, sources=asks(repo, forge, after=False))
     assert before.verdicts[0].observed == "nobody"
 
@@ -175,7 +175,7 @@ def test_an_approval_is_good_for_one_move(repo: Repo, trained):
     (found,) = settle.reconcile(repo, "main", sources=asks(repo, forge, after=True))
 
     assert isinstance(found.refusal, GateFailedError)
-    assert found.verdicts[0].observed == "no pull request yet"
+    assert found.verdicts[0].observed == "nobody yet"
     assert serves(repo) == "v1.1.0"
 
 

@@ -32,7 +32,7 @@ def pull(*approvers: str, **known: Any) -> Reviewed:
 def test_before_its_pull_request_is_there_a_promotion_waits_for_people():
     found = asked("{approvals: 2}")
 
-    assert (found.passed, found.waits, found.observed) == (False, Wait.PEOPLE, "no pull request yet")
+    assert (found.passed, found.waits, found.observed) == (False, Wait.PEOPLE, "nobody yet")
 
 
 def test_approvals_are_counted_of_those_who_count():

@@ -43,7 +43,7 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
     pull = seen.reviewed
     if pull is None:
         return Finding(
-            gate=gate, outcome=Outcome.FAILED, waits=Wait.PEOPLE, observed="no pull request yet",
+            gate=gate, outcome=Outcome.FAILED, waits=Wait.PEOPLE, observed="nobody yet",
             said="nobody has approved it", asks=gate, fix="open its pull request, and have it reviewed",
             inputs={"pull": None},
         )  # fmt: skip
