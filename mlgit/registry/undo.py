@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mlgit.core import escape, refs
 from mlgit.errors import MlgitError
 from mlgit.forge.base import Forge, PullRequest, PullState
@@ -11,8 +13,12 @@ from mlgit.registry.settle import Settled, is_refused
 from mlgit.store import registry as store
 
 
-def of_push(repo: Repo, forge: Forge, settled: Settled, base: str, commit: str) -> PullRequest | MlgitError | None:
-    """The pull request that takes back what a push of *commit* to *base* merged, where a gate refused it; or why none.
+def taken_back(
+    repo: Repo, forge: Forge, settled: Settled, base: str, commit: str | None, bring: Callable[[str], object]
+) -> PullRequest | MlgitError | None:  # fmt: skip
+    """The pull request that takes back what was merged into *base*, where a gate refused it; or why none.
+
+    *commit*: the merge, else the last one that proposed it counts. *bring* has a commit, and the one before it, here.
 
     An error is told and not raised: that the stage did not move is what has to be heard.
     """
@@ -20,6 +26,8 @@ def of_push(repo: Repo, forge: Forge, settled: Settled, base: str, commit: str) 
         return None
     try:
         merged = asking.pull_of(repo, forge, settled, base, commit)
+        if merged and merged.merge_commit:
+            bring(merged.merge_commit)
         return propose(repo, forge, merged, settled) if merged else None
     except MlgitError as exc:
         return exc

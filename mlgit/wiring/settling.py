@@ -15,7 +15,7 @@ from mlgit.store import registry as store
 from mlgit.wiring import judging, promoting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.git.remote import Remote
@@ -130,16 +130,30 @@ def settled(
     )  # fmt: skip
     if moved := {one.model for one in found if one.tag}:
         posting.post(repo, push.branch, moved, remote=remote)
-    backs = (undo.of_push(repo, forge, one, push.branch, push.after) for one in found)
-    return found, [back for back in backs if back]
+    return found, _backs(repo, forge, remote, found, push.branch, push.after)
 
 
-def reconciled(place: Place, remote: Remote, branch: str) -> list[Settled]:
-    """What became of the stages of which the tags said something else than *branch* does; the tags are on *remote*."""
+def reconciled(
+    place: Place, forge: Forge, remote: Remote, branch: str
+) -> tuple[list[Settled], list[PullRequest | MlgitError]]:  # fmt: skip
+    """(what became of the stages of which the tags said something else than *branch* does, what takes back …).
+
+    The tags are on *remote* afterwards. A merge is taken back here that `settled` could not, for GitHub was away.
+    """
     shared.bring(remote, branch)
     found = promoting.settle_stages(place, base=branch, remote=remote)
     posting.post(place.repo, branch, remote=remote)
-    return found
+    return found, _backs(place.repo, forge, remote, found, branch, None)
+
+
+def _backs(
+    repo: Repo, forge: Forge, remote: Remote, found: Sequence[Settled], branch: str, commit: str | None
+) -> list[PullRequest | MlgitError]:  # fmt: skip
+    def bring(merge: str) -> None:
+        shared.bring_commits(remote, [merge], generations=2)
+
+    backs = (undo.taken_back(repo, forge, one, branch, commit, bring) for one in found)
+    return [back for back in backs if back]
 
 
 def _parents(repo: Repo, commit: str) -> list[str]:

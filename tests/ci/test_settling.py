@@ -278,6 +278,26 @@ def test_a_change_whose_merge_skipped_ci_is_judged_by_the_policy_before_it_whene
     assert not place.far.refs(STAGE)
 
 
+def test_a_merge_that_could_not_be_taken_back_for_github_was_away_is_taken_back_later(place: Place):
+    number, before = place.propose(0.5), place.far.resolve("main")
+    merged = place.forge.merge(number).merge_commit
+
+    place.there.unable.add("pulls")
+    away = place.job("settle", "main", {"before": before, "after": merged})
+    place.there.unable.clear()
+    again, third = place.job("settle", "main", {}), place.job("settle", "main", {})
+
+    assert "takes it back" not in away.stderr
+    assert [job.returncode for job in (away, again, third)] == [4, 4, 4]
+    assert "#2 takes it back" in again.stderr
+    assert "#2 takes it back" in third.stderr
+    assert place.far.git("ls-tree", "--name-only", place.there.pulls[2]["sha"], "registry/").split() == [store.POLICY]
+
+    place.there.pulls[2]["state"] = "closed"
+    assert "takes it back" not in place.job("settle", "main", {}).stderr
+    assert len(place.there.pulls) == 2
+
+
 def test_what_moves_no_stage_has_the_status_that_a_rule_asks_for(place: Place):
     commit = place.here.commit(place.here.resolve("main"), {"train.py": b""}, "code")
     place.here.git("push", "-q", "origin", f"{commit}:refs/heads/idea")

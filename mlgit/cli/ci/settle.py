@@ -25,7 +25,7 @@ def command(as_json: bool) -> None:
     Of a push it is what that push has changed, and the policy that stood before it is asked: no change lowers the gate
     that it goes through. Where a gate fails, the stage stays as it is, the pull request that takes the merge back is
     opened, and the exit code is 4. Otherwise, as after a dispatch or by the clock, all stages are looked at, as
-    mlgit registry reconcile does.
+    mlgit registry reconcile does; what a job before could not take back, for GitHub was away, is taken back then.
 
     \b
     Examples:
@@ -49,7 +49,7 @@ def command(as_json: bool) -> None:
         push = settling.Push(branch=branch, before="" if not before.strip("0") else before, after=after)
         found, backs = settling.settled(place, forge, remote, push)
     else:
-        found = settling.reconciled(place, remote, branch)
+        found, backs = settling.reconciled(place, forge, remote, branch)
     if as_json:
         output.as_json([settle.plain(one) for one in found])
     for back in backs:
