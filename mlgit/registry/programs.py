@@ -48,7 +48,7 @@ class Ended:
 @contextlib.contextmanager
 def copy(repo: Repo, commit: str) -> Iterator[Path]:
     """A folder with the files of *commit*, and no git: what a program writes there goes with it."""
-    with tempfile.TemporaryDirectory(prefix="mlgit-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mlgit-", ignore_cleanup_errors=True) as folder:  # some may write still
         env, top = {"GIT_INDEX_FILE": str(Path(folder) / "index")}, Path(folder) / "files"
         top.mkdir()
         repo.git("read-tree", commit, env=env)

@@ -84,3 +84,13 @@ def test_a_copy_has_the_files_of_a_commit_and_goes(repo: Repo):
 
     assert not folder.exists()
     assert repo.read(commit, "check.py") == b"print(1)"
+
+
+def test_a_copy_whose_program_is_not_done_with_it_goes_as_far_as_it_can(repo: Repo, tmp_path: Path):
+    (tmp_path / "kept").write_text("ours")
+
+    with programs.copy(repo, repo.resolve("HEAD") or "") as top:
+        top.parent.rename(tmp_path / "moved")
+        top.parent.symlink_to(tmp_path)
+
+    assert (tmp_path / "kept").exists()
