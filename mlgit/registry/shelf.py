@@ -179,6 +179,12 @@ def has(repo: Repo, model: str) -> bool:
 
 
 def _unknown(repo: Repo, model: str) -> NotFoundError:
+    if store.is_filed(repo, model):
+        return NotFoundError(
+            f"The versions of {model} are not known here: they are tags.",
+            why=f"registry/{model} is there, and this clone has none of its tags, as that of a job.",
+            fix="git fetch --tags; in a job, actions/checkout with fetch-tags: true",
+        )
     models = store.models(repo)
     close = difflib.get_close_matches(model, models, 1)
     fix = f"did you mean {close[0]}?" if close else "mlgit model ls lists the models"

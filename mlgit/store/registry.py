@@ -114,6 +114,14 @@ def models(repo: Repo) -> list[str]:
     return sorted({model for ref in repo.refs(_TAGS) if (model := model_of(ref))})
 
 
+def is_filed(repo: Repo, model: str | None = None) -> bool:
+    """Whether `registry/` has versions of *model*, or of any, where HEAD is: a clone may lack their tags."""
+    with repo.reader() as reader:
+        folders = _folders(reader, "HEAD")
+        some = folders.values() if model is None else filter(None, [folders.get(model)])
+        return any("versions" in (reader.tree(oid) or {}) for oid in some)
+
+
 def model_of(ref: str) -> str | None:
     """The model whose tag *ref* may be: what stands before the first `@` or `#`; None where it can be no model's."""
     found = _MODEL.match(ref, len(_TAGS))

@@ -312,9 +312,24 @@ def test_of_each_model_the_newest_version_is_listed_and_what_stages_serve_and_of
 
 
 def test_nothing_registered_is_said_so(inside: Repo, mlgit: Mlgit):
+    inside.git("reset", "-q", "--hard", inside.commit(inside.resolve("main"), {"registry/digits/model.yaml": b""}, "x"))
+
     assert "No model is registered" in mlgit("model", "ls").stderr
     assert mlgit("model", "ls", "--json").stdout == "[]\n"
     assert mlgit("model", "ls", "digits", check=False).returncode == 1
+
+
+def test_a_clone_without_tags_is_told_to_lack_them(inside: Repo, trained, mlgit: Mlgit, tmp_path: Path):
+    trained("good", 0.95)
+    mlgit("model", "register", "good")
+    mlgit("promote", "digits@v1.0.0", "production", "--direct")
+    inside.git("clone", "-q", "--no-tags", f"file://{inside.folder}", str(tmp_path / "clone"))
+
+    listed = mlgit("model", "ls", cwd=tmp_path / "clone")
+    shown = mlgit("model", "show", "digits@production", cwd=tmp_path / "clone", check=False)
+    promoted = mlgit("promote", "digits@v1.0.0", "staging", cwd=tmp_path / "clone", check=False)
+
+    assert all("git fetch --tags" in one.stderr for one in (listed, shown, promoted))
 
 
 def test_a_version_is_taken_back(inside: Repo, trained, mlgit: Mlgit):

@@ -60,8 +60,7 @@ def command(
     ]  # fmt: skip
     columns = ("model", "version", "stages", "metrics", "format", "run", "registered")
     last = -(-found.total // (most or 1))
-    empty = f"The last page is {last}." if last else "No model is registered. `mlgit model register RUN` registers one."
-    output.table(columns, rows, empty=empty)
+    output.table(columns, rows, empty=f"The last page is {last}." if last else "" if rows else _none(place))
     output.tell_rest(found.total - (page - 1) * (most or 0) - found.shown, "version" if model else "model", page)
     if any(stage.endswith(UNSETTLED) for line in lines for stage in line.stages):
         output.note("A stage is unsettled where its file and its tag differ. To fix: mlgit registry reconcile")
@@ -79,3 +78,12 @@ def _found(
     every = shelf.lines(place.repo, model, base=name)
     some = every[skip : None if limit is None else skip + limit]
     return shelf.Page(total=len(every), lines=some, shown=len(some))
+
+
+def _none(place: Place) -> str:
+    """Why there is nothing to be listed."""
+    from mlgit.store import registry
+
+    if registry.is_filed(place.repo):
+        return "This clone has none of the models' tags: git fetch --tags brings the versions that registry/ names."
+    return "No model is registered. `mlgit model register RUN` registers one."
