@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.errors import ConfigError, MlgitError, NotFoundError, UsageError
 from mlgit.wiring import forge, on_github
 
 if TYPE_CHECKING:
@@ -59,14 +59,17 @@ def automate(
 
     *since*: the moment from which on a follower counts that was never seen; None: now.
 
-    Raises `ConfigError` for a file that cannot be read: then nothing was done.
+    Raises `ConfigError` for a file that cannot be read, after what follows by itself was done.
     """
     from mlgit.registry.automation import acting, running
-    from mlgit.registry.automation.file import Automation
+    from mlgit.registry.automation.file import Automation, AutomationsFile
     from mlgit.registry.automation.state import State
 
-    said = file(place, base=base)
-    own = _own(place)
+    own, broken = _own(place), None
+    try:
+        said = file(place, base=base)
+    except ConfigError as exc:
+        said, broken = AutomationsFile(), exc
     hands = acting.Hands(
         environ=os.environ, serves=partial(_serves, place),
         dispatch=partial(_dispatched, place), run=partial(_ran, place, _commit(place, base)),
@@ -78,7 +81,10 @@ def automate(
     followers = [*(follower for follower, _ in own.values()), *said.automations]
     look = partial(registry, place, base=base)
     state = State(repo=place.repo, remote=remote or _shared(place))
-    return running.run(state, followers, look, act, now=time.time(), since=since)
+    done = running.run(state, followers, look, act, now=time.time, since=since)
+    if broken:
+        raise broken
+    return done
 
 
 def _commit(place: Place, base: str | None) -> str:

@@ -21,6 +21,9 @@ _ADDRESS = re.compile(
 _HERE = ("localhost", "127.0.0.1", "[::1]")
 _HOLE = re.compile(r"\{([a-z_]*)\}")
 
+LONGEST = 3_000
+"""Seconds that a command may take."""
+
 
 class On(enum.Enum):
     """What happened."""
@@ -157,6 +160,9 @@ def _check(document: Document, one: Automation, at: tuple[str, ...]) -> None:
                 document.fail((*at, "do", "inputs", name), told)
     elif not one.do.command:
         document.fail((*at, "do", "command"), "it names no program")
+    elif (figures.seconds(one.do.timeout) or 0) > LONGEST:
+        told = "expected at most 50m: whoever took an hour is taken for dead, and another begins; start a workflow"
+        document.fail((*at, "do", "timeout"), told)
 
 
 HOLES = ("model", "stage", "version", "event", "digest", "tag")

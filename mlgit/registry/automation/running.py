@@ -11,7 +11,7 @@ from mlgit.core.model import Stage
 from mlgit.errors import MlgitError
 from mlgit.registry.automation import events
 from mlgit.registry.automation.events import Event
-from mlgit.registry.automation.file import Follower
+from mlgit.registry.automation.file import LONGEST, Follower
 from mlgit.registry.automation.state import Done, How, Memory, State, forgotten
 from mlgit.registry.ledger import Ledger
 
@@ -19,7 +19,7 @@ MOST_TRIES = 10
 """Then nobody will answer: at the tenth, four days have passed since the first."""
 _FIRST_WAIT = 60
 _LONGEST_WAIT = 86_400
-_LOST = 3_600
+_LOST = LONGEST + 600
 """Seconds after which what was begun, and of which nothing was heard, died."""
 _REMEMBERED = 90 * 86_400
 _SAID = 300
@@ -55,7 +55,8 @@ class Registry:
 
 
 def run(
-    state: State, followers: Sequence[Follower], look: Callable[[float], Registry], act: Act, *, now: float,
+    state: State, followers: Sequence[Follower], look: Callable[[float], Registry], act: Act, *,
+    now: Callable[[], float],
     since: float | None = None,
 ) -> list[Delivery]:  # fmt: skip
     """Do what is due, oldest first; what fails is tried again by a later run. Raises `GitError` where *state* is gone.
@@ -63,17 +64,17 @@ def run(
     *look* tells of the registry, at least of models of which a tag is of the moment it is given, or later. A follower
     that was never seen begins now, or at *since*, and follows on nothing that happened before.
     """
-    known, begins = state.read(), float(int(now if since is None else since))
+    known, begins = state.read(), float(int(now() if since is None else since))
     registry = look(min([begins, *(known[one.name].begun for one in followers if one.name in known)]))
     found = []
     for one in followers:
         memory = known.get(one.name) or state.change(one.name, lambda there: there or Memory(begun=begins))
         assert memory
-        for event in due(one, memory, registry, now=now):
-            if (begun := _claimed(state, one, event, now)) is None:
+        for event in due(one, memory, registry, now=now()):
+            if (begun := _claimed(state, one, event, now())) is None:
                 continue
             done = _done(one, event, begun, act, now)
-            state.change(one.name, partial(_with, event=event, done=done, now=now))
+            state.change(one.name, partial(_with, event=event, done=done, now=done.at))
             found.append(Delivery(automation=one.name, event=event, done=done))
     return found
 
@@ -119,9 +120,9 @@ def _with(memory: Memory | None, *, event: Event, done: Done, now: float) -> Mem
     return forgotten(replace(there, done={**there.done, event.id: done}), now - _REMEMBERED)
 
 
-def _done(one: Follower, event: Event, begun: Done, act: Act, now: float) -> Done:
+def _done(one: Follower, event: Event, begun: Done, act: Act, now: Callable[[], float]) -> Done:
     try:
         said, how = act(one, event) if one.asks(event.on) else "noted, for when it is lifted", How.DONE
     except MlgitError as exc:
         said, how = str(exc), How.GIVEN_UP if begun.tries >= MOST_TRIES else How.FAILED
-    return replace(begun, how=how, at=now, said=escape.line(said, _SAID))
+    return replace(begun, how=how, at=now(), said=escape.line(said, _SAID))

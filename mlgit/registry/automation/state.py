@@ -110,6 +110,17 @@ class State:
 
 
 def forgotten(memory: Memory, before: float) -> Memory:
-    """*memory* without what was done of events from *before* that moment, which nobody asks about any more."""
-    kept = {event: done for event, done in memory.done.items() if done.when >= before or done.how is How.FAILED}
+    """*memory* without what was done of events from *before* that moment, which nobody asks about any more.
+
+    A hold is asked about until it is known to be lifted.
+    """
+    over = (How.DONE, How.GIVEN_UP)
+    ended = {event for event, done in memory.done.items() if "#lifted#" in event and done.how in over}
+    kept = {
+        event: done
+        for event, done in memory.done.items()
+        if done.when >= before
+        or done.how not in over
+        or ("#held#" in event and event.replace("#held#", "#lifted#") not in ended)
+    }
     return replace(memory, begun=max(memory.begun, before), done=kept)

@@ -62,11 +62,17 @@ def test_what_follows_a_promotion_is_done_once_and_said_where_it_was_proposed(
     assert automating.automate(place) == []
 
 
-def test_a_file_that_cannot_be_read_stops_all_before_anything_is_done(inside: Repo, trained):
-    write(inside, {store.AUTOMATIONS: "automations: [{name: a}]"})
+def test_a_file_that_cannot_be_read_is_said_and_what_follows_by_itself_does_so(inside: Repo, trained):
+    write(inside, {store.POLICY: POLICY, store.AUTOMATIONS: "automations: [{name: a}]"})
+    place, began = wiring.place(), time.time()
+    registering.register(inside, trained("a", accuracy=0.9), model="digits")
+    pull = promoting.promote(place, promoting.promotion(place, "digits", "v1.0.0", "production")).pull
+    promoting.after_merge(place, FolderForge(inside).merge(pull.number))
 
     with pytest.raises(ConfigError, match=r"registry/automations\.yaml:1: automations\.0\.on: required"):
-        automating.automate(wiring.place())
+        automating.automate(place, since=began)
+
+    assert "serves `digits v1.0.0`" in FolderForge(inside).comments(pull.number)[-1].body
 
 
 def test_the_newest_version_that_passes_proposes_itself_and_an_answer_stands(inside: Repo, trained):

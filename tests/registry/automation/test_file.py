@@ -74,6 +74,7 @@ DO = "do: {webhook: 'https://a.example'}"
          "{verzion} stands for nothing"),
         ("automations: [{name: a, on: version, do: {command: []}}]", "names no program"),
         ("automations: [{name: a, on: version, do: {command: [x], timeout: soon}}]", "something like 10m"),
+        ("automations: [{name: a, on: version, do: {command: [x], timeout: 2h}}]", "expected at most 50m"),
         ("advance: [{models: a}]", "stage: required"),
     ],
 )  # fmt: skip

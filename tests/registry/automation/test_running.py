@@ -58,7 +58,7 @@ class Told:
 
 
 def run(state: State, told: Told, known: Registry, *, now: float, one: Automation = TELL) -> list[Delivery]:
-    return running.run(state, [one], lambda _: known, told, now=now)
+    return running.run(state, [one], lambda _: known, told, now=lambda: now)
 
 
 def test_what_happened_before_an_automation_was_there_is_none_of_its_business_and_what_follows_comes_once(repo: Repo):
@@ -105,7 +105,7 @@ def test_what_was_begun_by_who_died_is_done_by_another_an_hour_later(repo: Repo)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        running.run(state, [TELL], lambda _: registry(repo), dies, now=NOW + 5)
+        running.run(state, [TELL], lambda _: registry(repo), dies, now=lambda: NOW + 5)
 
     assert run(state, told, registry(repo), now=NOW + 10) == []
     (done,) = run(state, told, registry(repo), now=NOW + 4_000)
@@ -129,7 +129,7 @@ def test_of_two_machines_that_see_an_event_one_does_it(repo: Repo, tmp_path: Pat
         assert run(two, told, known, now=NOW + 5) == []  # while the first is at it
         return told(follower, event)
 
-    (done,) = running.run(one, [TELL], lambda _: known, meets, now=NOW + 5)
+    (done,) = running.run(one, [TELL], lambda _: known, meets, now=lambda: NOW + 5)
 
     assert done.done.how is How.DONE
     assert run(two, told, known, now=NOW + 6) == []
@@ -201,3 +201,38 @@ def test_what_is_deprecated_and_a_tag_of_what_is_no_version_move_no_stage(repo: 
     repo.tag("refs/tags/net#production#3", repo.resolve("HEAD") or "", "by hand", when=NOW + 9)
 
     assert [event.id for event in events.since(registry(repo).ledgers, (), NOW)] == ["net@v1.0.0"]
+
+
+def test_the_end_of_a_hold_is_told_however_long_that_lasted(repo: Repo):
+    day = 86_400
+    hold = Hold(by="ann", since="2027-01-15T09:00:00Z")
+    held = Stage(model="net", stage="production", version="v1.0.0", hold=hold)
+    state, told = State(repo=repo), Told()
+    one = replace(TELL, on=(On.HELD, On.LIFTED, On.VERSION))
+    run(state, told, registry(repo), now=NOW, one=one)
+    for days, stage in (
+        (0, held),
+        (1, held),
+        (200, held),
+        (201, replace(held, hold=None)),
+        (202, replace(held, hold=None)),
+    ):
+        tagged(repo, f"net@v1.{days}.0", at=NOW + days * day)
+        run(state, told, registry(repo, stage), now=NOW + days * day + 10_000, one=one)
+
+    assert [event.on for event in told.events if event.on is not On.VERSION] == [On.HELD, On.LIFTED]
+
+
+def test_what_takes_long_is_claimed_when_it_begins_and_not_when_the_first_did(repo: Repo):
+    state, clock, begun = State(repo=repo), [NOW], list[float]()
+    run(state, Told(), registry(repo), now=NOW)
+    tagged(repo, "net@v1.0.0", "net@v1.1.0", "net#prod#1=v1.0.0", "net#prod#2=v1.1.0", at=NOW + 1)
+
+    def slow(_: Follower, event: Event) -> str:
+        begun.append(state.read()["tell"].done[event.id].at)
+        clock[0] += 3_000
+        return "ok"
+
+    running.run(state, [TELL], lambda _: registry(repo), slow, now=lambda: clock[0])
+
+    assert begun == [NOW, NOW + 3_000]
