@@ -77,6 +77,8 @@ def forget(repo: Repo) -> None:
 def check(repo: Repo, commit: str) -> list[str]:
     """What it says of *commit* otherwise than one that is made anew: nothing, unless its file was damaged."""
     of = _picture(commit)
+    if not of.file(repo).exists():  # nobody has asked yet, and a branch may be long
+        return []
     return picture.differences(of.ask(repo, _told), of.answer(repo, None, _told))
 
 
