@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -98,6 +99,18 @@ class Room:
         with suppress(MlgitError):
             return file.read(text, source=store.POLICY) if text is not None else None
         return None
+
+    def brought(self, commit: str) -> str | None:
+        """The first of the branch's own commits that has *commit* behind it; None where it is one of these itself."""
+        if commit in self._own:
+            return None
+        own = list(self._own)
+        return own[bisect_left(own, True, key=lambda one: self.repo.is_ancestor(commit, one))]
+
+    @cached_property
+    def _own(self) -> dict[str, None]:
+        walked = self.repo.git("rev-list", "--first-parent", "--reverse", "--end-of-options", self.tip).split()
+        return dict.fromkeys(walked)
 
     def policy(self, commit: str) -> str | None:
         """The blob of the policy at *commit*."""
@@ -341,7 +354,11 @@ class Live:
         """
         room, before = self.room, f"{made.commit}^1"
         stood = room.policy(before)
-        if made.policy is None and (stood or room.policy(made.commit)):
+        merge = room.brought(made.commit)
+        if merge and (own := room.policy(f"{merge}^1")) != stood:
+            brought = f"{made.commit[:10]}, which {merge[:10]} brought together with its own policy"
+            yield own, f"its tag names {brought}, and the branch's was not asked"
+        elif made.policy is None and (stood or room.policy(made.commit)):
             yield stood or room.policy(made.commit), "no policy was asked, though there was one"
         elif made.policy is None or made.policy == stood or stood is None:
             yield made.policy, ""

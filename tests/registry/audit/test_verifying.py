@@ -139,6 +139,46 @@ def test_a_policy_that_was_lowered_by_the_commit_that_needs_it_is_told(history: 
     ]
 
 
+def test_a_policy_that_the_pull_request_brought_itself_is_told(history: History):
+    bad, main = history.register(accuracy=0.1), history.repo.resolve("main") or ""
+    planned = history.merge(bad, "staging")  # its version's file
+    history.settle(planned)
+    main, low = planned, POLICY.replace(b"0.5", b"0.05")
+    lowered = history.repo.commit(main, {store.POLICY: low}, "lower", when=history.later())
+    files = {"registry/digits/production.yaml": f"version: {bad}\n".encode()}
+    asked = history.repo.commit(lowered, files, "promote", when=history.later())
+    merged = history.repo.commit(
+        main, files | {store.POLICY: low}, "Merge", parents=(main, asked), when=history.later()
+    )  # fmt: skip
+    history.repo.move([Move("refs/heads/main", main, merged)], why="test")
+    blob = history.repo.git("rev-parse", f"main:{store.POLICY}").strip()
+    gate = '{"gate": "accuracy ≥ 0.05", "where": "registry/policy.yaml:5", "outcome": "pass"}'
+    said = f'{TRAILER}: {{"commit": "{asked}", "policy": "{blob}", "gates": [{gate}]}}'
+    history.repo.tag(
+        "refs/tags/digits#production#2", history.repo.resolve(f"digits@{bad}") or "",
+        f"digits {bad} is production\n\nMerged by {asked}\n{said}", when=history.later(),
+    )  # fmt: skip
+
+    assert history.broken() == [
+        f"its tag names {asked[:10]}, which {merged[:10]} brought together with its own policy, and the branch's was "
+        "not asked",
+        "the gate accuracy ≥ 0.05 (registry/policy.yaml:5) is recorded to have passed, and does not: 0.1",
+    ]
+
+
+def test_a_promotion_that_a_merge_of_main_into_ones_own_commits_put_aside_holds(history: History):
+    start = history.repo.resolve("main") or ""
+    history.promote(history.register(accuracy=0.8))
+    main = history.repo.resolve("main") or ""
+    mine = history.repo.commit(start, {"train.py": b"x"}, "mine", when=history.later())
+    with history.repo.reader() as reader:
+        files = dict(reader.tree(f"{main}^{{tree}}") or {})
+    pulled = history.repo.commit(None, {**files, "train.py": b"x"}, "Merge", parents=(mine, main), when=history.later())
+    history.repo.move([Move("refs/heads/main", main, pulled)], why="git pull, git push")
+
+    assert history.verify() == []
+
+
 def test_a_policy_that_was_changed_before_is_the_one_that_counts(history: History):
     version = history.register(accuracy=0.1)
     history.edit("Ask less", registry__policy_yaml=POLICY.replace(b"0.5", b"0.05"))
