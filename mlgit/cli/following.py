@@ -33,7 +33,9 @@ def follow(
     return done
 
 
-def advance(place: Place, *, base: str | None = None, dry_run: bool = False, quiet: bool = False) -> list[Passed]:
+def advance(
+    place: Place, *, base: str | None = None, remote: Remote | None = None, dry_run: bool = False, quiet: bool = False
+) -> list[Passed]:  # fmt: skip
     """Propose what proposes itself, and say so; unless *quiet*, also why nothing does.
 
     In a job of CI the pull request has its report at once: what a job's own token opens starts no workflow.
@@ -42,7 +44,7 @@ def advance(place: Place, *, base: str | None = None, dry_run: bool = False, qui
     from mlgit.wiring import automating, reporting
 
     try:
-        found = automating.advance(place, base=base, dry_run=dry_run)
+        found = automating.advance(place, base=base, remote=remote, dry_run=dry_run)
     except MlgitError as exc:
         output.note(f"nothing was proposed: {exc}")
         return []

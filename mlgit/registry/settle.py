@@ -101,8 +101,8 @@ def plain(settled: Settled) -> dict[str, Any]:
 
 def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
     """Say by the status of the gates on *commit* what they say of *stages*, those that it changes."""
-    refused = min((one for one in stages if one.refusal), key=_waits, default=None)
-    state = StatusState.SUCCESS if not refused else StatusState.PENDING if _waits(refused) else StatusState.FAILURE
+    refused = min((one for one in stages if one.refusal), key=waits, default=None)
+    state = StatusState.SUCCESS if not refused else StatusState.PENDING if waits(refused) else StatusState.FAILURE
     told = "asked again before the merge: all passed" if stages else "it moves no stage"
     if over := [verdict.gate for stage in stages for verdict in stage.verdicts if verdict.told and not verdict.passed]:
         told = f"passes over {', '.join(over)}"
@@ -113,7 +113,7 @@ def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
     forge.set_status(status, remarks=remarks(verdict for stage in stages for verdict in stage.verdicts))
 
 
-def _waits(one: Settled) -> bool:
+def waits(one: Settled) -> bool:
     """Whether people or time may still let it pass."""
     return isinstance(one.refusal, GateFailedError) and all(verdict.waits for verdict in one.verdicts if verdict.bars)
 

@@ -250,8 +250,12 @@ def _ran(place: Place, commit: str, asked: Command, content: bytes) -> str:
     raise MlgitError(f"{asked.command[0]} {how}.", why=ended.last, fix="it is tried again")
 
 
-def advance(place: Place, *, base: str | None = None, dry_run: bool = False) -> list[Passed]:
+def advance(
+    place: Place, *, base: str | None = None, remote: Remote | None = None, dry_run: bool = False
+) -> list[Passed]:  # fmt: skip
     """Propose what the file says should propose itself, where the gates pass: what became of each stage.
+
+    What gates need and this clone lacks is brought from *remote*.
 
     Raises `ConfigError`, `NotFoundError` as `file` does, and `UsageError` where no pull request can be opened.
     """
@@ -272,7 +276,8 @@ def advance(place: Place, *, base: str | None = None, dry_run: bool = False) -> 
         return next(iter(there.pulls(state=None, head=head)), None)
 
     hands = advancing.Hands(
-        judge=partial(_judged, place, base), asked=asked, promote=partial(_promoted, place, base, dry_run)
+        judge=partial(_judged, place, base, remote), asked=asked,
+        promote=partial(_promoted, place, base, remote, dry_run),
     )  # fmt: skip
     found = advancing.candidates(said.advance, tuple(ledgers), stages, policy)
     return [one if isinstance(one, advancing.Passed) else advancing.advanced(one, hands) for one in found]
@@ -299,12 +304,12 @@ def _with_newer(place: Place, rules: Sequence[Advance], stages: Mapping[tuple[st
     ]
 
 
-def _judged(place: Place, base: str | None, one: Candidate) -> Plan:
+def _judged(place: Place, base: str | None, remote: Remote | None, one: Candidate) -> Plan:
     from mlgit.core.verdict import Wait
     from mlgit.registry.policy import judging
     from mlgit.wiring import promoting
 
-    plan = promoting.promotion(place, one.model, one.version, one.stage, base=base)
+    plan = promoting.promotion(place, one.model, one.version, one.stage, base=base, remote=remote)
     early = [
         verdict for verdict in plan.verdicts if verdict.waits is not Wait.PEOPLE
     ]  # proposed once its time has come
@@ -313,11 +318,13 @@ def _judged(place: Place, base: str | None, one: Candidate) -> Plan:
     return plan
 
 
-def _promoted(place: Place, base: str | None, dry_run: bool, one: Candidate, plan: Plan) -> tuple[int | None, bool]:
+def _promoted(
+    place: Place, base: str | None, remote: Remote | None, dry_run: bool, one: Candidate, plan: Plan
+) -> tuple[int | None, bool]:  # fmt: skip
     from mlgit.wiring import promoting
 
     def think(at: str | None = None) -> Plan:
-        return promoting.promotion(place, one.model, one.version, one.stage, base=base, at=at)
+        return promoting.promotion(place, one.model, one.version, one.stage, base=base, at=at, remote=remote)
 
     if dry_run:
         return None, False
@@ -326,5 +333,5 @@ def _promoted(place: Place, base: str | None, dry_run: bool, one: Candidate, pla
         for refusal in filter(None, (settled.refusal for settled in found)):
             raise refusal
         return None, True
-    made = promoting.promote(place, plan)
+    made = promoting.promote(place, plan, remote=remote)
     return made.pull.number, made.opened

@@ -185,7 +185,7 @@ def _on_github(place: Place) -> Remote | None:
     return there[0].clone.remote if there and there[0].clone else None
 
 
-def promote(place: Place, plan: Plan) -> Promotion:
+def promote(place: Place, plan: Plan, *, remote: Remote | None = None) -> Promotion:
     """The pull request of *plan*, opened or brought up to date; on GitHub, the version's tag is there before.
 
     Raises `GateFailedError`.
@@ -195,7 +195,7 @@ def promote(place: Place, plan: Plan) -> Promotion:
     at = opening(place)
     if plan.refusal is None and (there := _on_github(place)):
         shared.share_version(there, plan.candidate.model, plan.candidate.version)
-    return propose.promote(place.repo, at, plan, sources=judging.sources(place))
+    return propose.promote(place.repo, at, plan, sources=judging.sources(place, remote=remote))
 
 
 def direct(place: Place, wanted: Stage, think: Callable[[str], Plan], *, base: str | None = None) -> Direct:

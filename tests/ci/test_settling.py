@@ -189,6 +189,23 @@ def test_the_tag_says_who_proposed_who_approved_what_was_merged_and_who_merged(
     assert asked.origin == Origin(pull=number, author="ada", approvers=("bob",), merged_by="bob")
 
 
+@pytest.mark.parametrize("may_write", [True, False])
+def test_a_promotion_that_waits_for_people_is_pending_and_its_job_fails_only_where_no_status_can_say_so(
+    place: Place, may_write: bool
+):
+    asks = "stages: {production: {gates: [{approvals: 1}]}}\n"
+    changed = place.far.commit(place.far.resolve("main"), {store.POLICY: asks.encode()}, "ask for an approval")
+    place.far.git("update-ref", "refs/heads/main", changed)
+    number = place.propose(0.95)
+    place.there.read_only |= set() if may_write else {"ada"}
+
+    said = place.gates(number)
+
+    assert said.stdout == "production would not serve digits v1.0.0 yet.\n"
+    assert "nobody who counts approves it, the gate asks 1 approval" in said.stderr
+    assert (said.returncode, place.says(number)) == ((0, ["pending"]) if may_write else (4, []))
+
+
 def test_what_is_promoted_by_hand_is_there_for_the_job_that_judges_it(place: Place):
     place.register(0.95)
 

@@ -19,8 +19,14 @@ from typing import Any
 
 import pytest
 
-from tests import renderers
-from tests.conftest import make_repo
+from mlgit.forge.base import ReviewVerdict
+from mlgit.forge.github.forge import GitHubForge
+from mlgit.git.merge import merged_tree
+from mlgit.git.repo import Repo
+from tests import acting, git_http, github, renderers
+from tests.acting import Place
+from tests.conftest import make_repo, need
+from tests.github import NAME
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 SECRET = "open sesame"
@@ -103,6 +109,7 @@ class Team:
 
     folder: Path
     mlgit: Script
+    grace: str = "Grace"
 
     @property
     def where(self) -> str:
@@ -131,6 +138,11 @@ class Team:
         self.says("promote", version, "staging", "--direct")
         return version
 
+    def gates(self, number: int) -> str:
+        """What the gates' status on a pull request is."""
+        checks = self.json("pr", "show", str(number))["checks"]
+        return next(str(one["state"]) for one in checks if one["context"] == "mlgit/gates")
+
     def merges(self, number: int) -> str:
         """Grace approves, and Ada merges; what follows is done, and told."""
         grace = {**os.environ, "GIT_COMMITTER_NAME": "Grace", "GIT_COMMITTER_EMAIL": "grace@example.com"}
@@ -157,19 +169,104 @@ def opened(text: str) -> int:
     return int(found[1])
 
 
-@pytest.fixture
-def team(tmp_path: Path, mlgit: Script, serving: Serving, monkeypatch: pytest.MonkeyPatch) -> Team:
+@dataclass
+class OnGitHub(Team):
+    """The same, where GitHub's jobs judge and settle."""
+
+    place: Place = field(kw_only=True)
+    grace: str = "grace"
+
+    @property
+    def where(self) -> str:
+        return str(self.place.there.folder)
+
+    @property
+    def main(self) -> str:
+        return acting.git(self.place.there.folder, "rev-parse", "main")
+
+    def train(self, level: float, seeds: int) -> str:
+        made = super().train(level, seeds)
+        self.says("push")
+        return made
+
+    def gates(self, number: int, event: str = "pull_request") -> str:
+        pull, there = self.place.there.pulls[number], self.place.there.folder
+        repo = Repo.find(there)
+        assert repo
+        with repo.reader() as reader:
+            tree = dict(reader.tree(merged_tree(repo, self.main, pull["sha"], "main")) or {})
+        tried = repo.commit(None, tree, "try", parents=(self.main, pull["sha"]))
+        repo.git("update-ref", f"refs/pull/{number}/merge", tried)
+        whose = {"repo": {"full_name": NAME}}
+        told = {
+            "number": number, "head": whose | {"ref": pull["head"], "sha": pull["sha"]},
+            "base": whose | {"ref": "main"},
+        }  # fmt: skip
+        acting.act(self.place, "report", event, {"pull_request": told}, f"refs/pull/{number}/merge")
+        return super().gates(number)
+
+    def merges(self, number: int) -> str:
+        ada, grace = (GitHubForge(github.rest(self.place.there, who), NAME) for who in ("ada", "grace"))
+        grace.review(number, ReviewVerdict.APPROVE, "")
+        if number == 1:  # once is enough: each is a job
+            assert self.gates(number, "pull_request_review") == "success"
+        before = self.main
+        after = ada.merge(number).merge_commit
+        told = {"ref": "refs/heads/main", "before": before, "after": after}
+        said = acting.act(self.place, "settle", "push", told, "main")
+        self.git("pull", "-q", "--tags", "origin", "main")
+        return said
+
+    def nightly(self) -> str:
+        said = acting.act(self.place, "settle", "schedule", {}, "main")
+        self.git("fetch", "-q", "origin")
+        return said
+
+
+@pytest.fixture(params=["folder", "github"])
+def team(
+    request: pytest.FixtureRequest, tmp_path: Path, mlgit: Script, serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Team]:
     monkeypatch.setenv("SERVING_SECRET", SECRET)
-    found = Team(make_repo(tmp_path / "clone").folder, mlgit)
-    for name, text in {
-        "mlgit.yaml": "project: churn\n", "train.py": TRAIN, ".gitignore": "net.bin\n",
-        "registry/policy.yaml": POLICY, "registry/automations.yaml": AUTOMATIONS.replace("ADDRESS", serving.address),
-    }.items():  # fmt: skip
-        (found.folder / name).parent.mkdir(exist_ok=True)
-        (found.folder / name).write_text(text)
-    found.git("add", ".")
-    found.git("commit", "-qm", "code")
-    return found
+    folder = make_repo(tmp_path / "clone").folder
+    files = {
+        "train.py": TRAIN, ".gitignore": "net.bin\n.dvc/tmp\n.dvc/cache\n", "registry/policy.yaml": POLICY,
+        "registry/automations.yaml": AUTOMATIONS.replace("ADDRESS", serving.address),
+    }  # fmt: skip
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    if request.param == "folder":
+        (folder / "mlgit.yaml").write_text("project: churn\n")
+        acting.git(folder, "add", ".")
+        acting.git(folder, "commit", "-qm", "code")
+        yield Team(folder, mlgit)
+        return
+    need("github", github.is_here())
+    remote = make_repo(tmp_path / "srv/far.git", commit=False, bare=True)
+    remote.git("config", "http.receivepack", "true")
+    remote.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    only = "x-access-token:token-of-ada"
+    with github.serving(remote.git_dir) as there, git_http.serving(tmp_path / "srv", only=only) as served:
+        monkeypatch.setenv("GITHUB_API_URL", there.address)
+        monkeypatch.setenv("GH_TOKEN", "token-of-ada")
+        there.permissions["grace"] = "write"
+        forge = {"kind": "github", "repository": NAME, "api": there.address}
+        settings = {"project": "churn", "forge": forge}
+        (folder / ".dvc").mkdir()
+        (folder / ".dvc/config").write_text(
+            f"[core]\n    remote = store\n['remote \"store\"']\n    url = {tmp_path / 'store'}\n"
+        )
+        (folder / "mlgit.yaml").write_text(json.dumps(settings))
+        words = "--only", "report,settle", "--python", "", "--install", "", "--secret", "SERVING_SECRET"
+        mlgit("ci", "init", *words, cwd=folder)
+        acting.git(folder, "add", ".")
+        acting.git(folder, "commit", "-qm", "code")
+        acting.git(folder, "remote", "add", "origin", str(remote.git_dir))
+        acting.git(folder, "push", "-q", "-u", "origin", "main")
+        secrets = {"SERVING_SECRET": SECRET}
+        place = Place(there, f"{served}/far.git", folder, tmp_path, settings, secrets)
+        yield OnGitHub(folder, mlgit, place=place)
 
 
 def test_a_model_is_refused_mended_promoted_rolled_back_held_and_promoted_again(
@@ -185,13 +282,14 @@ def test_a_model_is_refused_mended_promoted_rolled_back_held_and_promoted_again(
     number = opened(team.says("promote", good, "production"))
     page = renderers.check(team.comment(number), hidden=r"[a-z0-9 ]+")
     assert [row[0].split()[-1] for row in page.tables[0][1:]] == ["passed"] * 4 + ["waits"]
+    assert team.gates(number) == "pending"
     waits = team.says("pr", "merge", str(number), code=4)
-    assert "have #1 approved as it stands, by others than Ada" in waits
+    assert "have #1 approved as it stands, by others than" in waits
     assert not serving.heard
     live = team.merges(number)
     assert "production serves churn v1.1.0 (tag churn#production#" in live
     assert serving.told == [("model.promoted", "v1.1.0", None)]
-    assert "**production** serves `churn v1.1.0`, approved by Grace" in team.comment(number, -1)
+    assert f"**production** serves `churn v1.1.0`, approved by {team.grace}" in team.comment(number, -1)
 
     # Whoever serves it needs no clone.
     assert team.served(tmp_path) == "0.9"
@@ -219,15 +317,20 @@ def test_a_model_is_refused_mended_promoted_rolled_back_held_and_promoted_again(
     assert serving.told[3:] == [("model.promoted", "v1.3.0", "v1.1.0")]
     assert team.served(tmp_path) == "0.97"
 
+    # GitHub's page of deployments tells it, too.
+    if isinstance(team, OnGitHub):
+        deployed = [one["environment"] for one in team.place.there.deployments.values()]
+        assert deployed.count("churn/production") == 4
+
     # Git alone tells all of it.
     told = team.json("registry", "log", "--stage", "production")
     assert [(one["what"], one["version"], one["approvers"]) for one in told] == [
         ("hold lifted", "v1.3.0", []),
-        ("promoted", "v1.3.0", ["Grace"]),
+        ("promoted", "v1.3.0", [team.grace]),
         ("held", "v1.1.0", []),
-        ("rolled back", "v1.1.0", ["Grace"]),
-        ("promoted", "v1.2.0", ["Grace"]),
-        ("promoted", "v1.1.0", ["Grace"]),
+        ("rolled back", "v1.1.0", [team.grace]),
+        ("promoted", "v1.2.0", [team.grace]),
+        ("promoted", "v1.1.0", [team.grace]),
     ]  # fmt: skip
     then = team.json("registry", "log", "--stage", "production", "--at", told[4]["when"])
     assert [one["version"] for one in then] == ["v1.2.0"]

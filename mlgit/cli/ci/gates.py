@@ -18,9 +18,10 @@ def command(as_json: bool) -> None:
     """Ask the gates about what the pull request of this job of GitHub's would merge; the status mlgit/gates says it.
 
     It is the merge that GitHub has made to try it, which a job of the event pull_request checks out. The policy and
-    the goals are those of the branch that it goes into. Exits with 4 where a gate fails. Of a pull request that moves
-    no stage the status says that, so a rule can ask for it. In a merge queue it is asked about each group, after what
-    goes before it, by a status of the group's commit. A token that may only read, as of a fork's, sets none.
+    the goals are those of the branch that it goes into. Exits with 4 where a gate fails; while one waits for people
+    or time, the status is pending. Of a pull request that moves no stage the status says that, so a rule can ask for
+    it. In a merge queue it is asked about each group, after what goes before it, by a status of the group's commit. A
+    token that may only read, as of a fork's, sets none; then it exits with 4 while one waits, too.
 
     \b
     Examples:
@@ -51,4 +52,5 @@ def command(as_json: bool) -> None:
         output.note(f"no status says so on the commit, for we may only read here: {refused}")
     if as_json:
         output.as_json([settle.plain(one) for one in found])
-    stages.say(found, quiet=as_json, none="It moves no stage.", is_merged=False)
+    may_wait = not refused and "merge_group" not in event  # the status says it, and keeps it from being merged
+    stages.foretell(found, quiet=as_json, none="It moves no stage.", may_wait=may_wait)

@@ -54,7 +54,7 @@ def command(as_json: bool) -> None:
         output.as_json([settle.plain(one) for one in found])
     for back in backs:
         output.note(str(back) if isinstance(back, MlgitError) else f"#{back.number} takes it back: {back.url}")
-    following.advance(place, base=branch, quiet=True)
+    following.advance(place, base=branch, remote=remote, quiet=as_json)
     merged = push.after if push else None
     following.follow(place, since=began, base=branch, remote=remote, merged=merged)
     stages.say(found, quiet=as_json, none="Every stage serves what its file says.")

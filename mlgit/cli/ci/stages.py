@@ -27,26 +27,42 @@ def github(place: Place) -> tuple[Forge, Remote]:
     return found[0], found[0].clone.remote
 
 
-def say(found: Sequence[Settled], *, quiet: bool, none: str, is_merged: bool = True) -> None:
-    """Tell what becomes, or would become, of each stage (unless *quiet*), here and in the summary.
-
-    Raises the worst of the refusals.
-    """
-    from mlgit.core import escape
+def say(found: Sequence[Settled], *, quiet: bool, none: str) -> None:
+    """Tell what became of each stage (unless *quiet*), here and in the summary; raise the worst of the refusals."""
     from mlgit.registry import settle
 
-    said = [settle.sentence(one) if is_merged else _foreseen(one) for one in found] or [none]
+    _say(found, [settle.sentence(one) for one in found] or [none], quiet=quiet)
+
+
+def foretell(found: Sequence[Settled], *, quiet: bool, none: str, may_wait: bool) -> None:
+    """The same of what would become of them; *may_wait*: what waits for people or time is told, and no failure."""
+    from mlgit.registry import settle
+
+    waits = [one for one in found if may_wait and settle.waits(one)]
+    _say(found, [_foretold(one) for one in found] or [none], quiet=quiet, waits=waits)
+
+
+def _foretold(one: Settled) -> str:
+    from mlgit.registry import settle
+
+    if one.overtaken:
+        return settle.sentence(one)
+    what = f"{one.model} {one.version}" if one.version else f"no {one.model}"
+    if settle.waits(one):
+        return f"{one.stage} would not serve {what} yet."
+    return f"{one.stage} would {'not ' if one.refusal else ''}serve {what}."
+
+
+def _say(found: Sequence[Settled], said: Sequence[str], *, quiet: bool, waits: Sequence[Settled] = ()) -> None:
+    from mlgit.core import escape
+
     why = [str(one.refusal) for one in found if one.refusal]
     job.summarize("\n\n".join(escape.markdown(text, 2_000) for text in (*said, *why)))
     for text in said if not quiet else ():
         output.say(text)
-    refusals = sorted((one.refusal for one in found if one.refusal), key=lambda refusal: -refusal.exit_code)
-    for refusal in refusals[1:]:
+    failed = [one.refusal for one in found if one.refusal and one not in waits]
+    failed.sort(key=lambda refusal: -refusal.exit_code)
+    for refusal in (*(one.refusal for one in waits), *failed[1:]):
         output.note(str(refusal))
-    if refusals:
-        raise refusals[0]
-
-
-def _foreseen(one: Settled) -> str:
-    what = f"{one.model} {one.version}" if one.version else f"no {one.model}"
-    return f"{one.stage} would {'not ' if one.refusal else ''}serve {what}."
+    if failed:
+        raise failed[0]

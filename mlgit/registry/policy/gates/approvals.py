@@ -54,7 +54,8 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
     told += [f"{', '.join(pull.outdated)} approved another head"] if pull.outdated else []
     return Finding(
         gate=gate, outcome=outcome(passed), waits=None if passed else Wait.PEOPLE, observed="; ".join(told),
-        said=f"{len(approve)} of them approve it" + (f", and {', '.join(against)} asks for changes" if against else ""),
+        said=(f"approved by {', '.join(approve)} alone" if approve else "nobody who counts approves it")
+        + (f", and {', '.join(against)} asks for changes" if against else ""),
         asks=gate, fix=f"have #{pull.number} approved as it stands, by others than {pull.author}",
         inputs={
             "pull": pull.number, "author": pull.author, "head": pull.head, "approvers": approve, "against": against,
