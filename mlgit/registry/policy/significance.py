@@ -202,7 +202,7 @@ def _seeds(asked: Question, seen: Evidence) -> Measured:
     counts = f"{one} of the candidate, {other} of {seen.champion.version}"
     return replace(
         found, is_missing=not one, fix="; ".join(fixes),
-        short=f"too few seeds with {asked.metric}: {counts}; at least {stats.LEAST} each",
+        short=f"too few seeds with {asked.metric}: {counts}; at least {stats.LEAST} each, of one code and setting",
     )  # fmt: skip
 
 
