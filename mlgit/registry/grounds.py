@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from mlgit.errors import ConfigError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
 from mlgit.registry.policy import file, freezes
@@ -47,7 +48,10 @@ def _read_by_gates(reader: Reader, commit: str, model: str, stage: str) -> Itera
     """The paths that gates go by, as far as the policy at *commit* names them."""
     yield from (store.POLICY, freezes.SOURCE, KEYS)
     text = reader.blob(f"{commit}:{store.POLICY}")
-    policy = None if text is None else file.read(text, source=store.POLICY)
+    try:
+        policy = None if text is None else file.read(text, source=store.POLICY)
+    except ConfigError:
+        policy = None  # it was mended since, or is named above
     for rule in policy.asked(model, stage) if policy else ():
         for placed in rule.gates:
             if isinstance(placed.gate, command.Settings):

@@ -196,7 +196,14 @@ def reconcile(
             if only not in (None, (wanted.model, wanted.stage)):
                 continue
             judged_at = grounds.base_of(repo, commit, wanted.model, wanted.stage, deepen=sources.deepen)
-            stood = policy_at(reader, judged_at)
+            try:
+                stood = policy_at(reader, judged_at)
+            except ConfigError as exc:
+                why = f"At {judged_at[:10]}, before the commit that asks for it: {exc.what}"
+                fix = f"change {store.POLICY} once more, by itself: what stands then counts"
+                refusal = UsageError("The policy that it is judged by cannot be read.", why=why, fix=fix)
+                found.append(replace(wanted, refusal=refusal))
+                continue
             judged = _judge(
                 repo, reader, commit, wanted, base=judged_at, policy=merged if stood is None else stood, champion=None,
                 sources=sources,

@@ -166,6 +166,19 @@ def test_a_merge_that_lowers_its_own_gate_and_skips_ci_moves_nothing_later_eithe
     assert [verdict.passed for verdict in settled.verdicts] == [is_mended, is_mended]
 
 
+def test_a_merge_that_mends_the_policy_that_judges_it_waits_until_that_is_changed_by_itself(repo: Repo, trained):
+    edited(repo, **{"registry__policy.yaml": b"stages: [\n"})
+    made = registering.register(repo, trained("a", accuracy=0.9), model="digits")
+    edited(repo, **by_hand(made), **{"registry__policy.yaml": b"stages: {production: }\n"})
+
+    (waiting,) = settle.reconcile(repo, "main", sources=Sources())
+    edited(repo, **{"registry__policy.yaml": b"stages: {production: {}}\n"})
+    (moved,) = settle.reconcile(repo, "main", sources=Sources())
+
+    assert "change registry/policy.yaml once more" in str(waiting.refusal)
+    assert (waiting.tag, moved.tag) == (None, "digits#production#1")
+
+
 def by_hand(made: ModelVersion) -> dict[str, bytes]:
     """The files of a promotion to production that mlgit did not propose."""
     return {
