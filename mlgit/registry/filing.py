@@ -18,8 +18,13 @@ from mlgit.store import registry as store
 Edit = Callable[[Reader, str], Mapping[str, bytes | None]]
 """What a change comes to at a commit: path → content, None for a file that goes; nothing where all is so already."""
 
-_TRIES = 60
+TRIES = 60
 """Of 64 that commit on one branch at once, the last one gets through with the 15th try or so."""
+
+
+def pause(attempt: int, chance: Callable[[], float] = random.random) -> float:
+    """How many seconds whoever was overtaken at an *attempt*, the first is 0, lets others go before."""
+    return (0.5 + chance()) * min(2.0, 0.05 * 2.0**attempt)
 
 
 def at_once(
@@ -34,7 +39,7 @@ def at_once(
     *remote* takes no commits there, `GitError`.
     """
     made = None
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         tip = _tip(repo, base, remote)
         if made and repo.is_ancestor(made, tip):  # a push whose answer was lost
             break
@@ -50,9 +55,9 @@ def at_once(
                 advance(repo, f"refs/heads/{base}", tip, made)
             break
         except (RefMovedError, UnreachableError):
-            if attempt == _TRIES - 1:
+            if attempt == TRIES - 1:
                 raise
-            wait((0.5 + chance()) * min(2.0, 0.05 * 2**attempt))
+            wait(pause(attempt, chance))
         except RefusedError as exc:
             raise RefusedError(
                 f"{base} on {bare(remote.name) if remote else 'here'} takes no commits of yours: nothing has moved.",

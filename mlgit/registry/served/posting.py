@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from mlgit.dvc import addresses
@@ -11,7 +12,7 @@ from mlgit.errors import ConfigError, RefMovedError
 from mlgit.git.objects import Reader
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import decision, ledger, shared
+from mlgit.registry import decision, filing, ledger, shared
 from mlgit.registry.deprecating import deprecation
 from mlgit.registry.ledger import DEPRECATED, Ledger
 from mlgit.registry.served import latest
@@ -20,7 +21,6 @@ from mlgit.store import registry as store
 from mlgit.store import runs
 
 BRANCH = "refs/heads/mlgit-registry"
-_TRIES = 8
 
 
 def is_kept(repo: Repo) -> bool:
@@ -29,14 +29,15 @@ def is_kept(repo: Repo) -> bool:
 
 
 def post(
-    repo: Repo, base: str, models: Collection[str] = (), *, remote: Remote | None = None
+    repo: Repo, base: str, models: Collection[str] = (), *, remote: Remote | None = None,
+    wait: Callable[[float], None] = time.sleep,
 ) -> str | None:  # fmt: skip
     """Let the pages of *models*, or of all, say what the tags say; the commit that does, None where they do already.
 
     *base*: the branch whose DVC configuration says where the bytes are. With a *remote*, it is its branch. A page that
     tells of a later tag than there is here stays. Raises `RefMovedError` where the branch keeps moving, `GitError`.
     """
-    for _ in range(_TRIES):
+    for attempt in range(filing.TRIES):
         tip = (remote.refs(BRANCH) if remote else repo.refs(BRANCH)).get(BRANCH)
         if remote and tip:
             shared.bring_commits(remote, [tip])
@@ -51,8 +52,10 @@ def post(
                 repo.move([Move(BRANCH, tip, made)], why="post stages")
             return made
         except RefMovedError:  # somebody else has posted: on top of that
-            continue
-    raise RefMovedError(f"{BRANCH.removeprefix('refs/heads/')} keeps moving: no page was posted.", fix="try again")
+            wait(filing.pause(attempt))
+    raise RefMovedError(
+        f"{BRANCH.removeprefix('refs/heads/')} keeps moving: no page was posted.", fix="mlgit registry reconcile"
+    )
 
 
 def _changes(repo: Repo, base: str, models: Collection[str], tip: str | None) -> Mapping[str, bytes]:

@@ -148,6 +148,28 @@ def test_a_writer_that_is_overtaken_on_the_remote_comes_on_top(team: Team, monke
     assert not posting.is_kept(team.repo)
 
 
+def test_of_very_many_writers_at_once_each_comes_on_top_in_the_end(team: Team, monkeypatch: pytest.MonkeyPatch):
+    team.promote(team.train("good"))
+    others, waited = [f"other-{number}" for number in range(20)], list[float]()
+    real, move = posting.post(team.repo, "main"), Repo.move
+
+    def overtaken(self: Repo, moves: Any, **how: Any) -> None:
+        if others and moves[0].ref == posting.BRANCH:
+            tip = self.resolve(posting.BRANCH)
+            made = self.commit(tip, {f"{others.pop()}/production.json": b"{}\n"}, "somebody else's")
+            move(self, [Move(posting.BRANCH, tip, made)], why="test")
+        move(self, moves, **how)
+
+    team.promote(team.train("better"))
+    monkeypatch.setattr(Repo, "move", overtaken)
+
+    made = posting.post(team.repo, "main", wait=waited.append)
+
+    assert made not in (None, real)
+    assert page(team.repo)["version"] == "v1.1.0"
+    assert (len(waited), max(waited) > 10 * waited[0]) == (20, True)
+
+
 def test_a_deprecation_is_told_on_the_page(team: Team):
     team.promote(team.train("good"))
     posting.post(team.repo, "main")
