@@ -14,11 +14,13 @@ from mlgit.store import registry as store
 
 
 def taken_back(
-    repo: Repo, forge: Forge, settled: Settled, base: str, commit: str | None, bring: Callable[[str], object]
+    repo: Repo, forge: Forge, settled: Settled, base: str, commit: str | None, bring: Callable[[str], object],
+    *, before: str = "",
 ) -> PullRequest | MlgitError | None:  # fmt: skip
     """The pull request that takes back what was merged into *base*, where a gate refused it; or why none.
 
     *commit*: the merge, else the last one that proposed it counts. *bring* has a commit, and the one before it, here.
+    *before*: where *base* stood until then, or empty: nobody knows.
 
     An error is told and not raised: that the stage did not move is what has to be heard.
     """
@@ -28,15 +30,19 @@ def taken_back(
         merged = asking.pull_of(repo, forge, settled, base, commit)
         if merged and merged.merge_commit:
             bring(merged.merge_commit)
-        return propose(repo, forge, merged, settled) if merged else None
+        return propose(repo, forge, merged, settled, before=before) if merged else None
     except MlgitError as exc:
         return exc
 
 
-def propose(repo: Repo, forge: Forge, merged: PullRequest, settled: Settled) -> PullRequest | None:
+def propose(
+    repo: Repo, forge: Forge, merged: PullRequest, settled: Settled, *, before: str = ""
+) -> PullRequest | None:  # fmt: skip
     """The pull request that takes back what *merged* says of a stage that did not move; the open one, if there is one.
 
-    None where there is nothing to take back, or where somebody closed it: that was an answer.
+    *before*: where the branch stood before the merge, if that is known: of several commits that were rebased, the first
+    parent of the last one is another of them. None where there is nothing to take back, or where somebody closed it:
+    that was an answer.
     """
     model, stage, version = settled.model, settled.stage, settled.version
     commit = merged.merge_commit
@@ -50,7 +56,7 @@ def propose(repo: Repo, forge: Forge, merged: PullRequest, settled: Settled) -> 
     if earlier and earlier.state is PullState.CLOSED:
         return None
     title = f"Take {model} {version} back from {stage}"
-    changes = _restored(repo, commit, tip, settled)
+    changes = _restored(repo, before or f"{commit}^1", commit, tip, settled)
     if not changes:
         return None
     ref = f"refs/heads/{head}"
@@ -60,8 +66,8 @@ def propose(repo: Repo, forge: Forge, merged: PullRequest, settled: Settled) -> 
     return forge.open(head=head, base=merged.base, title=title, body=body)
 
 
-def _restored(repo: Repo, merge: str, tip: str, settled: Settled) -> dict[str, bytes | None]:
-    """The files that the merge changed for the stage, as they were before it; None for one that was not there.
+def _restored(repo: Repo, before: str, merge: str, tip: str, settled: Settled) -> dict[str, bytes | None]:
+    """The files that the merge changed for the stage, as they were *before* it; None for one that was not there.
 
     The version's and the model's own stay where another stage needs them, the model's also where it says something
     else by now: aliases are people's.
@@ -76,5 +82,5 @@ def _restored(repo: Repo, merge: str, tip: str, settled: Settled) -> dict[str, b
         card = store.card_path(model)
         if not others and reader.blob(f"{tip}:{card}") == reader.blob(f"{merge}:{card}"):
             paths.append(card)
-        before = {path: reader.blob(f"{merge}^1:{path}") for path in paths}
-        return {path: text for path, text in before.items() if text != reader.blob(f"{tip}:{path}")}
+        old = {path: reader.blob(f"{before}:{path}") for path in paths}
+        return {path: text for path, text in old.items() if text != reader.blob(f"{tip}:{path}")}

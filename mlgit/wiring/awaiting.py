@@ -39,10 +39,11 @@ def settled(
             raise MlgitError(f"#{number} was closed, and not merged.", fix=fix)
         if pull.state is PullState.MERGED:
             try:
-                return promoting.after_merge(place, pull)
+                found = promoting.after_merge(place, pull) or _as_main_says(place, made)
+                return _in_force(made, found)
             except RefusedError:  # tags there are for another to make
-                if found := _served(place, made):
-                    return [found]
+                if is_there := _served(place, made):
+                    return [is_there]
         if (now := _stands(at, pull)) != said:
             tell(said := now)
         if end is not None and clock() >= end:
@@ -51,6 +52,35 @@ def settled(
                 fix="the same command again waits on; it opens nothing twice",
             )
         pause(_LOOK_FAR if on_github(place) else _LOOK)
+
+
+def _in_force(made: Promotion, found: Sequence[Settled]) -> Sequence[Settled]:
+    """What was *found*. Raises `MlgitError` where the stage was moved on before it served what was proposed."""
+    from mlgit.registry import settle
+
+    wanted = (made.plan.candidate.model, made.plan.stage)
+    for one in found:
+        if one.overtaken and (one.model, one.stage) == wanted:
+            raise MlgitError(
+                f"#{made.pull.number} is merged. {settle.sentence(one)}", fix="mlgit registry log says why"
+            )
+    return found
+
+
+def _as_main_says(place: Place, made: Promotion) -> Sequence[Settled]:
+    """The stage, by what the base branch says: of commits that were rebased, the last one need not have changed it.
+
+    Raises `MlgitError` where that says something else.
+    """
+    plan = made.plan
+    found = merged(place, plan.candidate.model, plan.candidate.version, plan.stage, base=plan.base)
+    if not found:
+        raise MlgitError(
+            f"#{made.pull.number} was merged, and {plan.base} does not say that {plan.stage} is to serve "
+            f"{plan.candidate.model} {plan.candidate.version}: its stage has not moved.",
+            fix="mlgit registry log tells what came after it; mlgit promote proposes it anew",
+        )
+    return found
 
 
 def _stands(at: Forge, pull: PullRequest) -> str:

@@ -130,7 +130,7 @@ def settled(
     )  # fmt: skip
     if moved := {one.model for one in found if one.tag}:
         posting.post(repo, push.branch, moved, remote=remote)
-    return found, _backs(repo, forge, remote, found, push.branch, push.after)
+    return found, _backs(repo, forge, remote, found, push.branch, push.after, before=push.before)
 
 
 def reconciled(
@@ -147,12 +147,13 @@ def reconciled(
 
 
 def _backs(
-    repo: Repo, forge: Forge, remote: Remote, found: Sequence[Settled], branch: str, commit: str | None
+    repo: Repo, forge: Forge, remote: Remote, found: Sequence[Settled], branch: str, commit: str | None,
+    *, before: str = "",
 ) -> list[PullRequest | MlgitError]:  # fmt: skip
     def bring(merge: str) -> None:
         shared.bring_commits(remote, [merge], generations=2)
 
-    backs = (undo.taken_back(repo, forge, one, branch, commit, bring) for one in found)
+    backs = (undo.taken_back(repo, forge, one, branch, commit, bring, before=before) for one in found)
     return [back for back in backs if back]
 
 

@@ -30,6 +30,7 @@ from mlgit.registry.decision import Origin
 from mlgit.registry.policy import freezes
 from mlgit.store import folding
 from mlgit.store import registry as store
+from mlgit.wiring import awaiting, promoting
 from tests import github
 from tests.conftest import make_repo, need
 from tests.github import NAME, GitHub
@@ -103,6 +104,17 @@ class Place:
         before = self.far.resolve("main")
         after = self.forge.merge(number).merge_commit
         return self.job("settle", "main", {"before": before, "after": after})
+
+    def rebase(self, number: int) -> tuple[str, str]:
+        """Merge it as GitHub rebases: its commit, and another that somebody put on it. (before, after) of main."""
+        pull, before = self.there.pulls[number], self.far.resolve("main") or ""
+        with self.far.reader() as reader:
+            files = dict(reader.tree(merged_tree(self.far, before, pull["sha"], "main")) or {})
+        first = self.far.commit(before, files, "Promote")
+        after = self.far.commit(first, {"NOTES.md": b"why"}, "Say why")
+        self.far.git("update-ref", "refs/heads/main", after)
+        pull.update(state="closed", merged="2026-01-01T00:00:00Z", merge=after, merged_by="ada")
+        return before, after
 
     def job(self, verb: str, rev: str, event: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         folder = self.work / f"job-{len(self.jobs)}"
@@ -313,6 +325,46 @@ def test_a_merge_that_could_not_be_taken_back_for_github_was_away_is_taken_back_
     place.there.pulls[2]["state"] = "closed"
     assert "takes it back" not in place.job("settle", "main", {}).stderr
     assert len(place.there.pulls) == 2
+
+
+def test_a_merge_that_rebased_several_commits_is_taken_back_to_where_main_stood_before_them(place: Place):
+    before, after = place.rebase(place.propose(0.5))
+
+    done = place.job("settle", "main", {"before": before, "after": after})
+
+    assert done.returncode == 4
+    assert "#2 takes it back" in done.stderr
+    back = place.there.pulls[2]["sha"]
+    assert place.far.git("diff", "--name-only", before, back) == "NOTES.md"
+
+
+def test_who_waits_for_a_merge_that_rebased_several_commits_has_its_stage_settled(place: Place):
+    made, at = place.register(0.95), wiring.place(place.here.folder)
+    plan = promoting.promotion(at, "digits", made.version, "production", at=promoting.brought(at))
+    proposed = promoting.promote(at, plan)
+
+    found = awaiting.settled(
+        at, proposed, minutes=None, tell=str, pause=lambda _seconds: place.rebase(proposed.pull.number) and None
+    )  # fmt: skip
+
+    assert [(one.version, bool(one.tag)) for one in found] == [(made.version, True)]
+    assert place.far.refs(STAGE)
+
+
+def test_who_waits_for_a_stage_that_is_moved_on_at_the_same_moment_hears_that_it_serves_something_else(place: Place):
+    made, at = place.register(0.95), wiring.place(place.here.folder)
+    plan = promoting.promotion(at, "digits", made.version, "production", at=promoting.brought(at))
+    proposed = promoting.promote(at, plan)
+
+    def pause(_: float) -> None:
+        place.forge.merge(proposed.pull.number)
+        gone = place.far.commit(
+            place.far.resolve("main"), {store.stage_path("digits", "production"): None}, "take away"
+        )
+        place.far.git("update-ref", "refs/heads/main", gone)
+
+    with pytest.raises(MlgitError, match="its file says something else since"):
+        awaiting.settled(at, proposed, minutes=None, tell=str, pause=pause)
 
 
 def test_what_moves_no_stage_has_the_status_that_a_rule_asks_for(place: Place):
