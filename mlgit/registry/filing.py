@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-from mlgit.errors import NotFoundError, RefMovedError, RefusedError, UnreachableError, UsageError
+from mlgit.errors import MlgitError, NotFoundError, RefMovedError, RefusedError, UnreachableError, UsageError
 from mlgit.forge.base import Forge, PullRequest, PullState
 from mlgit.git.merge import advance, catch_up
 from mlgit.git.objects import Reader
@@ -103,11 +103,27 @@ def by_pull(
         changes = edit(reader, tip)
     if not changes:
         return None
-    ref = f"refs/heads/{branch}"
-    there = repo.refs(ref).get(ref)
-    repo.move([Move(ref, there, repo.commit(tip, changes, message or title))], why=title)
-    earlier = next((one for one in forge.pulls(state=PullState.OPEN, head=branch) if one.base == base), None)
-    if earlier:
-        forge.share(branch)
+    ref, commit = f"refs/heads/{branch}", repo.commit(tip, changes, message or title)
+    for left in reversed(range(_TRIES)):  # of two who move a branch, or open a pull request, at once, one is refused
+        try:
+            repo.move([Move(ref, repo.refs(ref).get(ref), commit)], why=title)
+        except RefMovedError:
+            if not left:
+                raise
+            continue
+        if earlier := _open(forge, base, branch):
+            break
+        try:
+            return forge.open(head=branch, base=base, title=title, body=body)
+        except MlgitError:
+            if not left or not _open(forge, base, branch):
+                raise
+    assert earlier
+    forge.share(branch)
+    if (earlier.title, earlier.body.strip()) == (title, body.strip()):
         return earlier
-    return forge.open(head=branch, base=base, title=title, body=body)
+    return forge.edit(earlier.number, title=title, body=body)
+
+
+def _open(forge: Forge, base: str, branch: str) -> PullRequest | None:
+    return next((one for one in forge.pulls(state=PullState.OPEN, head=branch) if one.base == base), None)

@@ -491,6 +491,22 @@ def test_what_github_serves_is_held_and_frozen_from_a_clone_that_lags_behind(pla
     assert [one.models for one in freezes.read(frozen)] == ["others"]
 
 
+def test_what_another_clone_has_proposed_to_hold_is_held_for_ones_own_reason(place: Place):
+    place.merge(place.propose(0.95))
+    for why in ("the fair", "the audit"):
+        place.mlgit("hold", "digits", "production", "--reason", why, cwd=place.here.folder)
+        place.here.git("branch", "-D", "promote/digits/hold/production")
+
+    assert "the audit" in place.forge.get(max(place.there.pulls)).body
+    place.merge(max(place.there.pulls))
+
+    with place.far.reader() as reader:
+        held = store.stage_at(reader, "main", "digits", "production")
+    assert held
+    assert held.hold
+    assert held.hold.why == "the audit"
+
+
 def test_an_emergency_on_github_passes_its_job_and_is_said_on_the_pull_request_after_it(place: Place):
     place.register(0.5)
     words = "promote", "digits@v1.0.0", "production", "--emergency", "--reason", "nothing is up"

@@ -96,6 +96,26 @@ def test_a_stage_is_held_and_let_go_by_pull_request_or_at_once(live: Mlgit, repo
     assert served(repo) == "v1.1.0"
 
 
+def test_those_who_hold_or_freeze_at_the_same_moment_find_one_pull_request(live: Mlgit, repo: Repo):
+    words = [("hold", "digits", "production"), ("freeze", "digits")] * 3
+
+    with ThreadPoolExecutor() as all_at_once:
+        done = list(all_at_once.map(lambda one: live(*one, check=False), words))
+
+    assert [one.returncode for one in done] == [0] * 6, [one.stderr for one in done]
+    assert len(FolderForge(repo).pulls()) == 2
+
+
+def test_a_pull_request_that_is_open_says_what_it_does_by_now(live: Mlgit, repo: Repo):
+    for version, why in (("v1.0.0", "the fair"), ("v1.1.0", "the audit")):
+        live("model", "alias", f"digits@{version}", "demo", "--pr")
+        live("hold", "digits", "production", "--reason", why)
+
+    held, alias = FolderForge(repo).pulls()
+    assert alias.title == "digits: demo is v1.1.0"
+    assert "the audit" in held.body
+
+
 def test_what_serves_nothing_cannot_be_held(live: Mlgit):
     assert "staging serves no digits: there is nothing to hold" in refused(live, "hold", "digits", "staging")
 
