@@ -104,7 +104,7 @@ def by_pull(
     if not changes:
         return None
     ref, commit = f"refs/heads/{branch}", repo.commit(tip, changes, message or title)
-    for left in reversed(range(_TRIES)):  # of two who move a branch, or open a pull request, at once, one is refused
+    for left in reversed(range(TRIES)):  # of two who move a branch, or open a pull request, at once, one is refused
         try:
             repo.move([Move(ref, repo.refs(ref).get(ref), commit)], why=title)
         except RefMovedError:
