@@ -62,7 +62,8 @@ def command(version: str, stage: str, lift: bool, emergency: bool, reason: str, 
         proposed.tell_merged(found, as_json=how.as_json)
     elif how.direct and not how.dry_run:
         wanted = Stage(model=model, stage=ledger.name(stage, "stage"), version=number, emergency=declared)
-        proposed.tell_direct(promoting.direct(place, wanted, think, base=base), as_json=how.as_json)
+        made = promoting.direct(place, wanted, think, base=base)
+        proposed.tell_direct(place, made, base=base, as_json=how.as_json)
     else:
         at = None if how.dry_run else promoting.brought(place, base)
         proposed.propose(place, think(at), how)

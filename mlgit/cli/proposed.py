@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from mlgit.cli import output, staged
+from mlgit.cli import following, output, staged
 from mlgit.core import escape
 from mlgit.errors import UsageError
 from mlgit.wiring import promoting
@@ -105,8 +106,8 @@ def tell_merged(stages: Sequence[Settled], *, as_json: bool) -> None:
     staged.say(stages, quiet=as_json)
 
 
-def tell_direct(made: Direct, *, as_json: bool) -> None:
-    """Say what came of a promotion without a pull request."""
+def tell_direct(place: Place, made: Direct, *, base: str | None, as_json: bool) -> None:
+    """Say what came of a promotion without a pull request, and do what follows on it."""
     from mlgit.registry import settle
 
     if made.plan:
@@ -117,6 +118,8 @@ def tell_direct(made: Direct, *, as_json: bool) -> None:
         output.as_json(about | told)
     elif made.plan and made.commit:
         output.say(f"{made.plan.base} says so, as {made.commit[:10]}.")
+    if any(one.tag for one in made.stages):
+        following.follow(place, since=time.time(), base=base, merged=made.commit)
     staged.say(made.stages, quiet=as_json)
 
 

@@ -65,7 +65,7 @@ def command(model: str, stage: str, to: str | None, reason: str, base: str | Non
             raise
         _done(place, there, base, how)
         return
-    proposed.tell_direct(made, as_json=how.as_json)
+    proposed.tell_direct(place, made, base=base, as_json=how.as_json)
 
 
 def _done(place: Place, stage: Stage, base: str | None, how: How) -> None:

@@ -171,6 +171,17 @@ advance: [{stage: production}]
     assert "no automation 'nothing'" in mlgit("registry", "automations", "nothing", check=False).stderr
 
 
+def test_what_moves_without_a_pull_request_is_followed_at_once(live: Repo, mlgit: Mlgit, trained: Trained):
+    text = b'automations: [{name: note, on: promoted, do: {command: [sh, -c, "cat >/dev/null; echo noted"]}}]'
+    live.git("reset", "-q", "--hard", live.commit(live.resolve("main"), {"registry/automations.yaml": text}, "a"))
+    trained("three", accuracy=0.9)
+    mlgit("model", "register", "three", "--name", "digits")
+
+    done = mlgit("promote", "digits@v1.2.0", "production", "--direct")
+
+    assert "note, after promoted of digits v1.2.0: noted" in done.stderr
+
+
 def test_a_registry_in_which_nothing_has_happened_says_so(inside: Repo, mlgit: Mlgit):
     assert "Nothing has happened yet." in mlgit("registry", "log").stderr
     assert "No stage serves anything." in mlgit("registry", "status").stderr
