@@ -77,7 +77,7 @@ def fetch(
     entries = listing(repo, content, folder=folder, what=what, size=size)
     hashes = {name: oid for name, (oid, _) in entries.items()}
     workshop.tidy(target)
-    is_disk = pointers.is_folder(content) and target.is_dir() and _is_disk(target)
+    is_disk = pointers.is_folder(content) and target.is_dir() and is_disk_at(target)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         there = _there(target, entries)
         if there == entries.keys():
@@ -130,7 +130,7 @@ def _checked(path: Path, oid: str) -> Iterator[bytes]:
         raise MlgitError(f"{path} is damaged: its content is not what its name says.", fix=fix)
 
 
-def _is_disk(folder: Path) -> bool:
+def is_disk_at(folder: Path) -> bool:
     """Whether a disk, or a folder of one by `mount --bind`, is mounted at *folder*."""
     import psutil  # the system's own question sees no difference where a folder of the same disk is mounted
 

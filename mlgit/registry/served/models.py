@@ -13,13 +13,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mlgit import whole
 from mlgit.artifacts import bringing
 from mlgit.core import escape, figures
 from mlgit.core.model import ModelVersion
 from mlgit.core.model_card import ModelCard
 from mlgit.core.run import EMPTY
-from mlgit.dvc import workshop
+from mlgit.dvc import cache, workshop
 from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.formats import keeping, loading
 from mlgit.git.repo import Repo
 from mlgit.registry import deliver, ledger, shelf, vouching
 from mlgit.registry.served import clone, finding, paged, signers, stamps
@@ -75,7 +77,6 @@ class Model:
 
     def load(self, *, allow_pickle: bool = False, trusted: str | Sequence[str] = ()) -> Any:
         """The object, by the loader of its format alone: as `mlgit.load_model` gives it, and with the same rights."""
-        from mlgit.formats import loading
         from mlgit.formats.frameworks import Trust
 
         loading.verify(self.path, self.sha256)
@@ -236,25 +237,52 @@ def _put(repo: Repo, found: Found, folder: Path, others: Sequence[ModelVersion])
     except UsageError:
         if not (old := _older(repo, version, folder, others)):
             raise
-        with workshop.beside(old) as shop:
+        try:
+            _swap(old, lambda fresh: deliver.deliver(repo, version, fresh, run=found.run))
+        except OSError as exc:
+            raise MlgitError(f"{old} cannot be written.", why=str(exc)) from exc
+
+
+def _swap(old: Path, bring: Callable[[Path], Path]) -> None:
+    """Have what *bring* makes in a folder in the place of *old*, once it is whole: who reads it waits for no bytes.
+
+    A disk's own folder stays, and its files are replaced one by one. Raises `OSError`.
+    """
+    is_disk = old.is_dir() and cache.is_disk_at(old)
+    with workshop.folder(old) if is_disk else workshop.beside(old) as shop:
+        new = bring(shop / "new")
+        if is_disk:
+            names = loading.files_of(new).keys()
+            for name in names:
+                (old / name).parent.mkdir(parents=True, exist_ok=True)
+                (new / name).replace(old / name)
+            for name in loading.files_of(old).keys() - names:
+                if not whole.is_begun(name):
+                    (old / name).unlink()
+            return
+        if old.is_dir():
             old.rename(shop / workshop.OLD)
-            try:
-                deliver.deliver(repo, version, folder, run=found.run)
-            except BaseException:
-                (shop / workshop.OLD).rename(old)
-                raise
+        try:
+            new.replace(old)
+        except OSError:
+            (shop / workshop.OLD).rename(old)
+            raise
 
 
 def _older(repo: Repo, version: ModelVersion, folder: Path, known: Sequence[ModelVersion]) -> Path | None:
-    """What lies where *version* is to go, if it is exactly one of the other versions that are known; else None."""
-    from mlgit.formats import loading
+    """What lies where *version* is to go, if it is exactly one of the other versions that are known; else None.
 
+    A disk may have files of several: whoever replaced them was killed.
+    """
     place = deliver.place_of(version, folder)
     tags = ledger.of(store.tags(repo, version.model), version.model).versions.values()
-    others = [*known, *(told for tag in tags if (told := store.of_message(tag.message)))]
+    others = [version, *known, *(told for tag in tags if (told := store.of_message(tag.message)))]
     try:
-        files = loading.files_of(place)
+        files = {name: path for name, path in loading.files_of(place).items() if not whole.is_begun(name)}
         is_one = any(one.sha256 and not loading.differing(files, one.sha256) for one in others)
+        if not is_one and place.is_dir() and cache.is_disk_at(place):
+            known_files = {item for one in others for item in one.sha256.items()}
+            is_one = all((name, keeping.sha256_of(path)) in known_files for name, path in files.items())
     except OSError as exc:
         raise MlgitError(f"{place} cannot be read.", why=str(exc)) from exc
     return place if is_one else None

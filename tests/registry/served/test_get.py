@@ -9,17 +9,20 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mlgit
 from mlgit.core import refs
+from mlgit.dvc import cache
 from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
 from mlgit.formats import loading
 from mlgit.git.repo import Move
 from mlgit.registry import aliasing, deprecating, filing
 from mlgit.registry.served import clone
 from mlgit.store import registry as store
+from tests import disks
 from tests.registry.served.conftest import Team
 
 Mlgit = Callable[..., subprocess.CompletedProcess[str]]
@@ -86,6 +89,43 @@ def test_a_newer_version_takes_the_place_of_the_older_one_and_of_nothing_else(te
         mlgit.models.get("churn@v1.0.0", repo=team.url, to="served")
     assert content(outside / "served")["weights"] == "mine"
     assert [path.name for path in outside.iterdir()] == ["served"]
+
+
+def test_on_a_disk_of_its_own_a_newer_version_replaces_the_files_of_the_older_one(team: Team, outside: Path):
+    team.promote(team.train("good"))
+    volume = outside / "volume"
+    volume.mkdir()
+    with disks.bound(volume):
+        mlgit.models.get("churn", repo=team.url, to=volume)
+        team.promote(team.train("better", make=lambda place: (place / "weights").write_text("better")))
+        (volume / "weights").write_text("better")  # whoever replaced them was killed
+
+        mlgit.models.get("churn", repo=team.url, to=volume)
+        newer = content(volume)
+        (volume / "weights").write_text("mine")
+        with pytest.raises(UsageError, match="something else in it"):
+            mlgit.models.get("churn@v1.0.0", repo=team.url, to=volume)
+
+    assert newer == {"weights": "better"}
+
+
+def test_the_older_version_lies_there_until_the_newer_one_is_whole(
+    team: Team, outside: Path, monkeypatch: pytest.MonkeyPatch
+):
+    team.promote(team.train("good"))
+    mlgit.models.get("churn", repo=team.url, to="served")
+    team.promote(team.train("better"))
+    real, seen = cache.copy, list[str]()
+
+    def copy(*args: Any, **how: Any) -> None:
+        seen.append(Path("served/weights").read_text())
+        real(*args, **how)
+
+    monkeypatch.setattr(cache, "copy", copy)
+    mlgit.models.get("churn", repo=team.url, to="served")
+
+    assert set(seen) == {"weights of good"}
+    assert content(outside / "served")["weights"] == "weights of better"
 
 
 def test_what_is_merged_and_not_settled_is_told_and_not_served(team: Team, outside: Path):
