@@ -23,7 +23,7 @@ from mlgit.registry.ledger import Action, Event, Ledger
 from mlgit.registry.policy import file, freezes, spells
 from mlgit.registry.policy.evidence import Evidence
 from mlgit.registry.stages import champion_of, last
-from mlgit.registry.waiving import waiver
+from mlgit.registry.waiving import forbidden, waiver
 from mlgit.store import registry as store
 from mlgit.store.registry import Tag
 
@@ -278,7 +278,7 @@ class Live:
     def _asked_any(self, commit: str, version: str) -> bool:
         """Whether a policy asks something of the stage, that stood before *commit* or stands since."""
         blob = self.room.policy(f"{commit}^1") or self.room.policy(commit)
-        return blob is not None and next(self._faults(blob, Decision(commit=commit), version, waived=False), "") != ""
+        return blob is not None and next(self._faults(blob, Decision(commit=commit), version), "") != ""
 
     def _said(self, commit: str) -> Stage | None:
         """What the stage's file says at *commit*; None of none that can be read."""
@@ -316,7 +316,7 @@ class Live:
         for blob, why in self._policies(made):
             if why:
                 yield self._finding(why, "git log -p -- registry/policy.yaml shows what became of it")
-            for fault in self._faults(blob, made, version, waived=waived is not None):
+            for fault in self._faults(blob, made, version, waived):
                 yield self._finding(fault, f"mlgit rollback {self.known.model} {self.stage}, or promote another")
 
     @cached_property
@@ -369,7 +369,9 @@ class Live:
         else:
             yield made.policy, ""
 
-    def _faults(self, blob: str | None, made: Decision, version: str, *, waived: bool) -> Iterator[str]:
+    def _faults(
+        self, blob: str | None, made: Decision, version: str, waived: Emergency | Hold | None = None
+    ) -> Iterator[str]:
         if blob is None:
             return
         text = self.room.reader.blob(blob)
@@ -386,12 +388,16 @@ class Live:
             is_return=spells.is_return(self.before, self.stage, version), history=self.before,
         )  # fmt: skip
         try:
-            gates: Sequence[file.Placed] = file.read(text, source=store.POLICY).gates(self.known.model, self.stage)
+            policy = file.read(text, source=store.POLICY)
+            gates: Sequence[file.Placed] = policy.gates(self.known.model, self.stage)
         except MlgitError as exc:
             yield f"the policy that was asked cannot be read: {exc.what}"
             return
+        wanted = Stage(model=self.known.model, stage=self.stage, version=version)
+        if isinstance(waived, Emergency) and (refused := forbidden(policy, wanted)):
+            yield refused.what
         found, tagged = self.room.reader.read(made.commit), self.event.tag.when
         first = min(tagged, time_of(found[2])) if found else tagged
         yield from asked.faults(
-            gates, made.gates, seen, waived=waived, between=(first - _SKEW, tagged + _SKEW)
+            gates, made.gates, seen, waived=waived is not None, between=(first - _SKEW, tagged + _SKEW)
         )  # fmt: skip

@@ -233,6 +233,25 @@ def test_an_emergency_is_told_for_ever_and_is_no_fault(history: History):
     assert entry.reason == "EMERGENCY: the last one leaks (ann)"
 
 
+def test_an_emergency_that_the_policy_forbids_is_told(history: History):
+    history.edit("Firm", registry__policy_yaml=POLICY + b"    emergency: false\n")
+    bad = history.register(accuracy=0.1)
+    history.promote(bad, "staging")
+    text = f"version: {bad}\nemergency:\n  by: ann\n  why: the last one leaks\n  version: {bad}\n"
+    merge = history.edit("Emergency", registry__digits__production_yaml=text.encode())
+    blob = history.repo.git("rev-parse", f"main:{store.POLICY}").strip()
+    declared = f'{{"by": "ann", "why": "the last one leaks", "version": "{bad}"}}'
+    gate = '{"gate": "accuracy ≥ 0.5", "where": "registry/policy.yaml:5", "outcome": "fail"}'
+    made = f'{{"commit": "{merge}", "policy": "{blob}", "gates": [{gate}], "emergency": {declared}}}'
+    said = f"digits {bad} is production\n\nMerged by {merge}\n{TRAILER}: {made}"
+    commit = history.repo.resolve(f"digits@{bad}") or ""
+    history.repo.tag("refs/tags/digits#production#2", commit, said, when=history.later())
+
+    assert history.broken() == [
+        f"digits {bad} is not promoted to production by an emergency: registry/policy.yaml:7 allows none."
+    ]
+
+
 def test_clocks_that_differ_are_told_and_are_no_fault(history: History):
     history.promote(history.register(accuracy=0.8))
     history.now -= 1_000_000
