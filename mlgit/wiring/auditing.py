@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlgit.core.model import ModelVersion
     from mlgit.registry.audit.drift import Standing
     from mlgit.registry.audit.happened import Entry
-    from mlgit.registry.audit.live import Finding
+    from mlgit.registry.audit.room import Finding
     from mlgit.registry.audit.standing import Live
     from mlgit.store.observed import Observation
     from mlgit.store.place import Place
@@ -74,11 +74,12 @@ def verify(
 
     *content*: every byte of what is live and every signature is checked too.
     """
-    from mlgit.registry.audit import live, verifying
+    from mlgit.registry.audit import verifying
+    from mlgit.registry.audit.room import Ways
 
     _whole(place)
     name = store.base_name(place.repo, base)
-    ways = live.Ways(
+    ways = Ways(
         now=time.time(), goals=_goals(place), content=_content(place, name) if content else None
     )  # fmt: skip
     return verifying.verify(place.repo, name, ways, model)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from mlgit.core import waiting
 from mlgit.git.repo import Repo
 from mlgit.registry import ledger
-from mlgit.registry.audit.live import Finding, Live, Room, Ways
+from mlgit.registry.audit.live import Live
+from mlgit.registry.audit.room import Finding, Room, Ways
 from mlgit.registry.ledger import DEPRECATED, Ledger
 from mlgit.store import registry as store
 

@@ -12,7 +12,7 @@ from mlgit.git.repo import Move, Repo
 from mlgit.registry import ledger, propose, registering, settle
 from mlgit.registry.audit import changes, happened, verifying
 from mlgit.registry.audit.happened import Entry
-from mlgit.registry.audit.live import Finding, Ways
+from mlgit.registry.audit.room import Finding, Ways
 from mlgit.registry.decision import Origin
 from mlgit.registry.gathering import Sources
 from mlgit.store import registry as store
