@@ -23,7 +23,7 @@ def read(content: bytes, *, source: str) -> tuple[dict[str, Any], str]:
     """(the fields, the text below them) of a model card as Hugging Face has it, or of YAML alone;
     a *source* that ends in `.md` may be text alone.
 
-    Raises `ConfigError` for what cannot be read, `UsageError` for fields that cannot be.
+    Raises `ConfigError` for what cannot be read, and for fields that cannot be.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -39,7 +39,15 @@ def read(content: bytes, *, source: str) -> tuple[dict[str, Any], str]:
             f"{source}:1: no fields of a model card.",
             fix="a README.md that begins with its fields between two lines of ---, or YAML: `license: mit`",
         )
-    return checked(told), below.strip()
+    return of_file(told, where=source), below.strip()
+
+
+def of_file(fields: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """`checked`, of what stands in a file. Raises `ConfigError`, which says *where*."""
+    try:
+        return checked(fields)
+    except UsageError as exc:
+        raise ConfigError(f"{where}: {exc.what}", why=exc.why, fix=exc.fix) from None
 
 
 def checked(fields: Mapping[str, Any]) -> dict[str, Any]:

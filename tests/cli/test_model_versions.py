@@ -125,6 +125,16 @@ def test_the_card_of_a_version_is_a_readme_in_the_place_that_is_named(two: Repo,
     assert json.loads(mlgit("model", "card", "digits@latest", "--json").stdout)["metadata"]["license"] == "mit"
 
 
+def test_a_field_that_no_card_can_have_is_told_with_the_models_file_that_names_it(two: Repo, trained, mlgit: Mlgit):
+    text = b"project: digits\ncard: {license: 3}\n"
+    two.git("reset", "-q", "--hard", two.commit(two.resolve("main"), {"registry/digits/model.yaml": text}, "card"))
+
+    refused = mlgit("model", "register", trained("c", 0.95), "--name", "digits", check=False)
+
+    assert refused.returncode == 2
+    assert "registry/digits/model.yaml: card: license of a model card is a word, and not 3." in refused.stderr
+
+
 def test_the_models_file_says_what_its_versions_cards_say_if_they_do_not(two: Repo, trained, mlgit: Mlgit):
     text = b"project: digits\ncard: {license: apache-2.0, language: en}\n"
     two.git("reset", "-q", "--hard", two.commit(two.resolve("main"), {"registry/digits/model.yaml": text}, "card"))

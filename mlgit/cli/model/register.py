@@ -65,7 +65,8 @@ def command(
         ledger.name(name, "model")
     found, chosen = origins.origin(place, what, sweep=sweep, path=path, name=name)
     model = name or found.project
-    usual = fields.checked(shelf.card(place.repo, model, base=store.base_name(place.repo, base)).card)
+    usual = shelf.card(place.repo, model, base=store.base_name(place.repo, base)).card
+    usual = fields.of_file(usual, where=f"{store.card_path(model)}: card")
     made = registering.register(
         place.repo, found, chosen=chosen, model=model, version=version, bump=bump, artifact=artifact,
         description=description or text, fields=usual | said, force=force,
