@@ -9,13 +9,21 @@ from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
     HTTPHandler,
-    HTTPRedirectHandler,
     HTTPSHandler,
     OpenerDirector,
     ProxyHandler,
     Request,
     UnknownHandler,
 )  # fmt: skip
+
+
+class _Redirects(HTTPRedirectHandler):
+    """As any client follows them, but from https only to https: what anybody can change on its way proves nothing."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        if req.type == "https" and not newurl.lower().startswith("https://"):
+            raise HTTPError(req.full_url, code, f"it leads from https to {newurl}", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def opened(
@@ -33,7 +41,7 @@ def opened(
     for kind in (HTTPHandler, HTTPSHandler, HTTPErrorProcessor, HTTPDefaultErrorHandler, UnknownHandler):
         opener.add_handler(kind())
     if follows:
-        opener.add_handler(HTTPRedirectHandler())
+        opener.add_handler(_Redirects())
     if by_proxy:
         opener.add_handler(ProxyHandler())
     request = Request(address, content, dict(headers), method=method)  # noqa: S310  (no handler knows another scheme)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import http.server
+import io
 import threading
 from collections.abc import Iterator
+from email.message import Message
+from functools import partial
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request
 
 import pytest
 
@@ -44,3 +49,12 @@ def test_a_file_is_no_page(tmp_path: Path):
 def test_a_page_leads_to_no_file(address: str):
     with pytest.raises(OSError, match="not allowed"):
         web.opened(address, seconds=5)
+
+
+def test_a_page_of_https_leads_to_no_page_of_http():
+    asked = Request("https://example.com/a")
+    follow = partial(web._Redirects().redirect_request, asked, io.BytesIO(), 302, "Found", Message())
+
+    assert follow("https://example.com/b").full_url == "https://example.com/b"
+    with pytest.raises(HTTPError, match="leads from https to http:"):
+        follow("http://example.com/b")
