@@ -5,10 +5,13 @@ from __future__ import annotations
 import http.client
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
+from urllib.error import HTTPError
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
     HTTPHandler,
+    HTTPRedirectHandler,
     HTTPSHandler,
     OpenerDirector,
     ProxyHandler,
