@@ -41,10 +41,10 @@ def advance(
     In a job of CI the pull request has its report at once: what a job's own token opens starts no workflow.
     """
     from mlgit import wiring
-    from mlgit.wiring import automating, reporting
+    from mlgit.wiring import advancing, reporting
 
     try:
-        found = automating.advance(place, base=base, remote=remote, dry_run=dry_run)
+        found = advancing.advance(place, base=base, remote=remote, dry_run=dry_run)
     except MlgitError as exc:
         output.note(f"nothing was proposed: {exc}")
         return []

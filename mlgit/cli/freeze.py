@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ import click
 from mlgit import wiring
 from mlgit.cli import halted, output, proposed
 from mlgit.cli.choose import LISTED, MODEL
+from mlgit.cli.moments import Moment
 from mlgit.core import escape, figures
 from mlgit.errors import UsageError
 from mlgit.wiring import halting, promoting
@@ -20,30 +19,13 @@ from mlgit.wiring import halting, promoting
 if TYPE_CHECKING:
     from mlgit.registry.policy.freezes import Freeze
 
-_SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-
-
-class Moment(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we take too, has no such argument
-    """A moment to come: a date, with a time or without, in UTC unless it says otherwise; or how far off: 12h, 2d."""
-
-    name = "moment"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds since the epoch."""
-        text = str(value)
-        if found := re.fullmatch(r"(\d{1,6})([mhdw])", text):
-            return float(int(time.time()) + int(found[1]) * _SECONDS[found[2]])
-        try:
-            moment = datetime.fromisoformat(text)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
-            self.fail(f"{text[:80]!r} is no moment; write 2026-12-27, 2026-12-27T18:00, 12h or 2d.", param, ctx)
-
 
 @click.command()
 @click.argument("models", type=MODEL, default="*", metavar="[MODEL]")
 @click.argument("stages", type=LISTED, default="*", metavar="[STAGE]")
-@click.option("--until", type=Moment(), metavar="WHEN", help="When it ends: 2026-12-27T18:00 (UTC), 12h or 2d.")
+@click.option(
+    "--until", type=Moment(ahead=True), metavar="WHEN", help="When it ends: 2026-12-27T18:00 (UTC), 12h or 2d."
+)
 @click.option("--reason", default="", metavar="TEXT", help="Why; whoever is kept back reads it.")
 @click.option("--ls", "lists", is_flag=True, help="List what is frozen.")
 @proposed.DIRECT

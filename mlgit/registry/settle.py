@@ -5,33 +5,28 @@ GTO keeps the versions of a stage on top of one another: it is empty when every 
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mlgit.core import escape, refs
+from mlgit.core import escape
 from mlgit.core.model import Emergency, Hold, ModelVersion, Stage
 from mlgit.core.verdict import Outcome, Verdict
-from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, RefMovedError, UsageError
+from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, UsageError
 from mlgit.forge.base import Forge, Status, StatusState
 from mlgit.forge.rules import remarks
 from mlgit.git.merge import merged_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
-from mlgit.registry import catalogue, decision, deprecating, gathering, grounds, ledger, waiving
+from mlgit.registry import catalogue, decision, deprecating, gathering, grounds, ledger, tagging, waiving
 from mlgit.registry.decision import Decision, Origin
 from mlgit.registry.gathering import Case, Sources
-from mlgit.registry.ledger import Ledger
 from mlgit.registry.policy import file, judging, spells
 from mlgit.registry.policy.file import Policy
 from mlgit.registry.propose import CONTEXT, agree, policy_at
 from mlgit.registry.registering import record_of
-from mlgit.registry.stages import OURS, champion_of, last
+from mlgit.registry.stages import champion_of, last
 from mlgit.store import registry as store
-
-_TRIES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,46 +307,9 @@ def _tagged(repo: Repo, judged: Settled, commit: str, asked: Asked | None, *, no
     if judged.refusal or judged.tag:
         return judged
     if judged.version is None:
-        return replace(judged, tag=_empty(repo, judged.model, judged.stage, commit, now=now))
-    origin = asked(judged) if asked else Origin()
-    return replace(judged, decision=None, tag=_assign(repo, judged, judged.version, commit, origin, now=now))
-
-
-def _assign(
-    repo: Repo, judged: Settled, version: str, commit: str, origin: Origin, *, now: float | None
-) -> str:  # fmt: skip
-    """The tag that says that the stage serves *version*, and why: the one that says so now, or a new one."""
-    model, stage = judged.model, judged.stage
-    why = replace(judged.decision or Decision(commit=commit), commit=commit, origin=origin)
-    for _ in range(_TRIES):
-        known = ledger.of(store.tags(repo, model), model)
-        if known.stages.get(stage) == version:
-            return last(known, stage).tag.name
-        said = f"{model} {version} is {stage}\n\n{OURS}{commit}\n{decision.line(why)}"
-        with contextlib.suppress(RefMovedError):  # somebody else took the number
-            return _tag(repo, known, refs.stage_tag(model, stage, known.next_count), version, said, now=now)
-    raise _restless(model, stage)
-
-
-def _empty(repo: Repo, model: str, stage: str, commit: str, *, now: float | None) -> str | None:
-    """The last of the tags that take back what *stage* served, oldest first; None where it served nothing."""
-    made = None
-    for _ in range(_TRIES + len(ledger.of(store.tags(repo, model), model).assigned.get(stage, ()))):
-        known = ledger.of(store.tags(repo, model), model)
-        version = next(iter(known.assigned.get(stage, ())), None)
-        if version is None:
-            return made
-        said = f"{model} {version} is not {stage} any more\n\n{OURS}{commit}"
-        with contextlib.suppress(RefMovedError):
-            made = _tag(repo, known, refs.stage_tag(model, f"{stage}!", known.next_count), version, said, now=now)
-    raise _restless(model, stage)
-
-
-def _tag(repo: Repo, known: Ledger, ref: str, version: str, message: str, *, now: float | None) -> str:
-    moment = known.next_time(time.time() if now is None else now)
-    repo.tag(ref, known.versions[version].commit, message, when=moment)
-    return ref.removeprefix("refs/tags/")
-
-
-def _restless(model: str, stage: str) -> RefMovedError:
-    return RefMovedError(f"The tags of {model} keep moving; {stage} was not tagged.", fix="try again")
+        return replace(judged, tag=tagging.empty(repo, judged.model, judged.stage, commit, now=now))
+    why = replace(
+        judged.decision or Decision(commit=commit), commit=commit, origin=asked(judged) if asked else Origin()
+    )
+    tag = tagging.assign(repo, judged.model, judged.stage, judged.version, why, now=now)
+    return replace(judged, decision=None, tag=tag)

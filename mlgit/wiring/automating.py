@@ -1,4 +1,4 @@
-"""What follows when a registry changes: automations, deployments and comments; and versions that propose themselves."""
+"""What follows when a registry changes: automations, deployments and comments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import os
 import time
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,17 +15,14 @@ from mlgit.wiring import forge, on_github
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mlgit.core.model import Stage
-    from mlgit.forge.base import Forge, PullRequest
+    from mlgit.forge.base import Forge
     from mlgit.forge.github.forge import GitHubForge
     from mlgit.git.remote import Remote
-    from mlgit.registry.automation.advancing import Candidate, Passed
     from mlgit.registry.automation.events import Event
-    from mlgit.registry.automation.file import Advance, AutomationsFile, Command, Follower
+    from mlgit.registry.automation.file import AutomationsFile, Command, Follower
     from mlgit.registry.automation.running import Delivery, Registry
     from mlgit.registry.automation.state import Memory
     from mlgit.registry.ledger import Ledger
-    from mlgit.registry.propose import Plan
     from mlgit.store.place import Place
 
     _Act = Callable[[Event], str]
@@ -48,7 +44,7 @@ def file(place: Place, *, base: str | None = None) -> AutomationsFile:
     from mlgit.registry.automation import file as files
     from mlgit.store import registry
 
-    text = place.repo.read(_commit(place, base), registry.AUTOMATIONS)
+    text = place.repo.read(commit_of(place, base), registry.AUTOMATIONS)
     return files.AutomationsFile() if text is None else files.read(text, source=registry.AUTOMATIONS)
 
 
@@ -72,7 +68,7 @@ def automate(
         said, broken = AutomationsFile(), exc
     hands = acting.Hands(
         environ=os.environ, serves=partial(_serves, place),
-        dispatch=partial(_dispatched, place), run=partial(_ran, place, _commit(place, base)),
+        dispatch=partial(_dispatched, place, base), run=partial(_ran, place, commit_of(place, base)),
     )  # fmt: skip
 
     def act(one: Follower, event: Event) -> str:
@@ -87,7 +83,8 @@ def automate(
     return done
 
 
-def _commit(place: Place, base: str | None) -> str:
+def commit_of(place: Place, base: str | None) -> str:
+    """Where the branch of promotions stands. Raises `NotFoundError`."""
     from mlgit.store import registry
 
     return registry.base_commit(place.repo, registry.base_name(place.repo, base))
@@ -141,15 +138,15 @@ def registry(place: Place, since: float | None = None, *, base: str | None = Non
     with repo.reader() as reader:
         stages = store.stage_files(reader, commit)
     models = None if since is None else catalogue.moved(repo, since)
-    return Registry(ledgers=tuple(_ledgers(place, models).values()), stages=tuple(stages.values()))
+    return Registry(ledgers=tuple(ledgers_of(place, models).values()), stages=tuple(stages.values()))
 
 
 def _serves(place: Place, model: str, stage: str) -> str | None:
-    known = _ledgers(place, [model]).get(model)
+    known = ledgers_of(place, [model]).get(model)
     return known.stages.get(stage) if known else None
 
 
-def _ledgers(place: Place, models: Sequence[str] | None) -> dict[str, Ledger]:
+def ledgers_of(place: Place, models: Sequence[str] | None) -> dict[str, Ledger]:
     """What the tags say of *models*, or (None) of all there are, by name."""
     from mlgit.registry import ledger
     from mlgit.store import registry as store
@@ -221,14 +218,14 @@ def _deployed(place: Place, there: GitHubForge, event: Event) -> str:
     return f"deployment {made.id} to {where}"
 
 
-def _dispatched(place: Place, workflow: str, ref: str, inputs: Mapping[str, str]) -> str:
+def _dispatched(place: Place, base: str | None, workflow: str, ref: str, inputs: Mapping[str, str]) -> str:
     from mlgit.forge.github import dispatching
     from mlgit.store import registry
 
     there = on_github(place)
     if there is None:
         raise UsageError(f"There is no CI here that could run {workflow}.", fix="do: {command: […]}")
-    into = ref or registry.base_name(place.repo)
+    into = ref or registry.base_name(place.repo, base)
     url = dispatching.dispatch(there[0].rest, there[0].name, workflow, ref=into, inputs=inputs)
     return url or f"{workflow} was started for {into}"
 
@@ -248,90 +245,3 @@ def _ran(place: Place, commit: str, asked: Command, content: bytes) -> str:
         return ended.last
     how = f"went on for more than {asked.timeout}" if ended.code is None else f"ended with {ended.code}"
     raise MlgitError(f"{asked.command[0]} {how}.", why=ended.last, fix="it is tried again")
-
-
-def advance(
-    place: Place, *, base: str | None = None, remote: Remote | None = None, dry_run: bool = False
-) -> list[Passed]:  # fmt: skip
-    """Propose what the file says should propose itself, where the gates pass: what became of each stage.
-
-    What gates need and this clone lacks is brought from *remote*.
-
-    Raises `ConfigError`, `NotFoundError` as `file` does, and `UsageError` where no pull request can be opened.
-    """
-    from mlgit.registry.automation import advancing
-    from mlgit.registry.propose import policy_at
-    from mlgit.store import registry as store
-
-    said = file(place, base=base)
-    if not said.advance:
-        return []
-    repo, there = place.repo, forge(place)
-    with repo.reader() as reader:
-        commit = _commit(place, base)
-        policy, stages = policy_at(reader, commit), store.stage_files(reader, commit)
-    ledgers = _ledgers(place, _with_newer(place, said.advance, stages)).values()
-
-    def asked(head: str) -> PullRequest | None:
-        return next(iter(there.pulls(state=None, head=head)), None)
-
-    hands = advancing.Hands(
-        judge=partial(_judged, place, base, remote), asked=asked,
-        promote=partial(_promoted, place, base, remote, dry_run),
-    )  # fmt: skip
-    found = advancing.candidates(said.advance, tuple(ledgers), stages, policy)
-    return [one if isinstance(one, advancing.Passed) else advancing.advanced(one, hands) for one in found]
-
-
-def _with_newer(place: Place, rules: Sequence[Advance], stages: Mapping[tuple[str, str], Stage]) -> list[str]:
-    """The models that have a version after what a stage of a rule serves: only of those the tags are worth reading."""
-    from mlgit.registry import catalogue
-    from mlgit.registry.automation.advancing import is_newer
-
-    def serves(model: catalogue.Model, stage: str) -> str | None:
-        said, tagged = stages.get((model.name, stage)), model.stages.get(stage)
-        return said.version if said else tagged.version if tagged else None
-
-    return [
-        model.name
-        for model in catalogue.every(place.repo)
-        if model.versions
-        and any(
-            (at := serves(model, rule.stage)) is None or is_newer(model.versions[-1].version, at)
-            for rule in rules
-            if fnmatchcase(model.name, rule.models)
-        )
-    ]
-
-
-def _judged(place: Place, base: str | None, remote: Remote | None, one: Candidate) -> Plan:
-    from mlgit.core.verdict import Wait
-    from mlgit.registry.policy import judging
-    from mlgit.wiring import promoting
-
-    plan = promoting.promotion(place, one.model, one.version, one.stage, base=base, remote=remote)
-    early = [
-        verdict for verdict in plan.verdicts if verdict.waits is not Wait.PEOPLE
-    ]  # proposed once its time has come
-    if refused := judging.refusal(plan.candidate, plan.stage, early):
-        raise refused
-    return plan
-
-
-def _promoted(
-    place: Place, base: str | None, remote: Remote | None, dry_run: bool, one: Candidate, plan: Plan
-) -> tuple[int | None, bool]:  # fmt: skip
-    from mlgit.wiring import promoting
-
-    def think(at: str | None = None) -> Plan:
-        return promoting.promotion(place, one.model, one.version, one.stage, base=base, at=at, remote=remote)
-
-    if dry_run:
-        return None, False
-    if one.rule.by == "commit":
-        found = promoting.direct(place, plan.wanted, think, base=base).stages
-        for refusal in filter(None, (settled.refusal for settled in found)):
-            raise refusal
-        return None, True
-    made = promoting.promote(place, plan, remote=remote)
-    return made.pull.number, made.opened

@@ -11,8 +11,9 @@ import click
 from mlgit import wiring
 from mlgit.cli import output
 from mlgit.cli.choose import LISTED, MODEL
+from mlgit.cli.moments import Moment
 from mlgit.cli.registry import told
-from mlgit.cli.registry.options import BASE, JSON, Moment
+from mlgit.cli.registry.options import BASE, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from mlgit.registry import registering
 from mlgit.registry.automation import state
 from mlgit.registry.automation.advancing import Passed
 from mlgit.store import registry as store
-from mlgit.wiring import automating, promoting
+from mlgit.wiring import advancing, automating, promoting
 
 POLICY = "stages: {staging: {gates: [{metric: accuracy, min: 0.5}]}, production: {}}"
 AUTOMATIONS = f"""\
@@ -37,7 +37,7 @@ def write(repo: Repo, files: Mapping[str, str]) -> None:
 
 
 def advanced(**how: Any) -> list[Passed]:
-    return automating.advance(wiring.place(), **how)
+    return advancing.advance(wiring.place(), **how)
 
 
 def test_what_follows_a_promotion_is_done_once_and_said_where_it_was_proposed(
