@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 BODY_CHARACTERS = 65_536
+BOT = "[bot]"
+"""What the name of a program ends with, which no person's does."""
 
 
 class PullState(enum.Enum):

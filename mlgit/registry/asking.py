@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlgit.core import refs
 from mlgit.errors import UsageError
-from mlgit.forge.base import Forge, PullRequest, PullState, Review, ReviewVerdict
+from mlgit.forge.base import BOT, Comment, Forge, PullRequest, PullState, Review, ReviewVerdict
 from mlgit.git.repo import Repo, split_commit
 from mlgit.registry import commanded, decision, ledger
 from mlgit.registry.decision import Origin
 from mlgit.registry.gathering import Case
 from mlgit.registry.ledger import Ledger
 from mlgit.registry.policy.evidence import Reviewed
+from mlgit.registry.policy.gates import approvals
 from mlgit.registry.settle import Asked, Settled
 from mlgit.store import registry as store
 
@@ -28,9 +29,19 @@ def asked(repo: Repo, forge: Forge, base: str, commit: str | None = None) -> Ask
 
     def origin(settled: Settled) -> Origin:
         pull = pull_of(repo, forge, settled, base, commit)
-        return of_pull(repo, forge, pull) if pull else Origin()
+        if pull is None:
+            return Origin()
+        one = of_pull(repo, forge, pull)
+        return replace(one, approvers=tuple(sorted({*one.approvers, *_counted(settled, pull)})))
 
     return origin
+
+
+def _counted(settled: Settled, pull: PullRequest) -> Iterator[str]:
+    """Those whose approval of *pull* a gate counted: by a comment, too, where the gate takes that."""
+    for verdict in settled.verdicts:
+        if verdict.inputs.get("pull") == pull.number:
+            yield from verdict.inputs.get("approvers", ())
 
 
 def pull_of(repo: Repo, forge: Forge, settled: Settled, base: str, commit: str | None) -> PullRequest | None:
@@ -117,28 +128,54 @@ class People:
 
 
 def reviewed(
-    forge: Forge, people: People, pull: PullRequest, teams: Collection[str], *, askers: Collection[str] = ()
+    forge: Forge, people: People, pull: PullRequest, gates: Sequence[approvals.Settings], *,
+    askers: Collection[str] = (),
 ) -> Reviewed:  # fmt: skip
-    """What people say of *pull*, with those of them that belong to *teams*; those who had a job open it are *askers*.
+    """What people say of *pull*, as *gates* look at it; those who had a job open it are *askers*.
 
     Raises `MlgitError` where nobody tells.
     """
+    teams = sorted({team for gate in gates for team in gate.teams})
+    if teams and people.belongs is None:
+        fix = "name people instead: by: […]"
+        raise UsageError("There are no teams here: pull requests live in a folder.", fix=fix)
     reviews = forge.reviews(pull.number)
+    found = _reviewed(people, pull, reviews, teams, askers)
+    if not any(gate.comments for gate in gates):
+        return found
+    said = [*_approvals(pull, forge.comments(pull.number)), *reviews]  # of the same second, the review is the last
+    said.sort(key=lambda one: one.created)
+    return replace(found, with_comments=_reviewed(people, pull, said, teams, askers))
+
+
+def _reviewed(
+    people: People, pull: PullRequest, reviews: Sequence[Review], teams: Sequence[str], askers: Collection[str]
+) -> Reviewed:  # fmt: skip
     approve = tuple(who for who in approvers(pull, reviews, askers=askers) if people.may_write(who))
     changes = _who(pull, reviews, lambda one: one.verdict is ReviewVerdict.REQUEST_CHANGES)
     against = tuple(who for who in changes if people.may_write(who))
     old = _who(pull, reviews, lambda one: one.verdict is ReviewVerdict.APPROVE and one.commit != pull.head_commit)
     belongs = people.belongs
-    if teams and belongs is None:
-        fix = "name people instead: by: […]"
-        raise UsageError("There are no teams here: pull requests live in a folder.", fix=fix)
-    members = {
-        team: tuple(who for who in (*approve, *against) if belongs and belongs(team, who)) for team in sorted(teams)
-    }  # fmt: skip
+    members = {team: tuple(who for who in (*approve, *against) if belongs and belongs(team, who)) for team in teams}
     return Reviewed(
         number=pull.number, author=", ".join(askers) or pull.author, head=pull.head_commit, approvers=approve,
         against=against, outdated=old, members=members,
     )  # fmt: skip
+
+
+def _approvals(pull: PullRequest, comments: Sequence[Comment]) -> Iterator[Review]:
+    """The *comments* that approve a commit, as reviews; of another than the head, before all that anybody said.
+
+    Only as people wrote them: what was edited may be another's words, what is folded away somebody took out of it.
+    """
+    for one in comments:
+        said = "" if one.author.endswith(BOT) or one.minimised or one.updated != one.created else one.body
+        if commit := commanded.approval(said):
+            is_head = pull.head_commit.startswith(commit)
+            yield Review(
+                author=one.author, verdict=ReviewVerdict.APPROVE, commit=pull.head_commit if is_head else commit,
+                created=one.created if is_head else 0,
+            )  # fmt: skip
 
 
 def opened(forge: Forge, base: str) -> Callable[[Case], PullRequest | None]:

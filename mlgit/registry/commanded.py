@@ -20,6 +20,7 @@ TRAILER = "Mlgit-Asked-By"
 _VERSION = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}"
 _LOGIN = r"[A-Za-z0-9_-]{1,100}"
 _ASKED = re.compile(rf"<!-- mlgit:asked-by ({_LOGIN}) -->")
+_COMMIT = re.compile(r"[0-9A-Fa-f]{7,64}")
 _MOST_LINE, _MOST_WORDS = 1_000, 500
 
 
@@ -30,6 +31,7 @@ class Verb(enum.Enum):
     ROLLBACK = "rollback"
     HOLD = "hold"
     LIFT = "lift"
+    APPROVE = "approve"
     HELP = "help"
 
 
@@ -38,6 +40,7 @@ USAGE: Mapping[Verb, str] = {
     Verb.ROLLBACK: "rollback MODEL STAGE [--to VERSION] [--reason WORDS…]",
     Verb.HOLD: "hold MODEL STAGE [--reason WORDS…]",
     Verb.LIFT: "lift MODEL STAGE",
+    Verb.APPROVE: "approve COMMIT",
     Verb.HELP: "help",
 }
 
@@ -54,6 +57,8 @@ class Request:
     reason: str = ""
     lifts: bool = False
     """Whether a promotion lifts the hold of its stage."""
+    commit: str = ""
+    """What is approved, by the first digits of its id at least; empty where that was left out."""
 
 
 def read(body: str) -> Request | None:
@@ -66,11 +71,6 @@ def read(body: str) -> Request | None:
         raise _wrong("The line is too long, or holds what cannot be printed.", Verb.HELP)
     word, _, rest = rest.strip().partition(" ")
     verb = next((one for one in Verb if one.value == (word or "help")), None)
-    if word == "approve":
-        raise UsageError(
-            "No comment approves: a review does, which GitHub binds to the commit that was looked at.",
-            fix="Files changed, Review changes, Approve",
-        )
     if verb is None:
         close = difflib.get_close_matches(word, [one.value for one in Verb], 1)
         raise _wrong(f"{word[:80]!r} is nothing that a comment can ask for.", Verb(close[0]) if close else Verb.HELP)
@@ -91,8 +91,10 @@ def _parted(rest: str, verb: Verb) -> tuple[list[str], str]:
 
 def _request(verb: Verb, words: list[str], reason: str) -> Request:
     match verb, words:
-        case Verb.HELP, []:
+        case ((Verb.HELP | Verb.APPROVE), []):
             return Request(verb=verb)
+        case Verb.APPROVE, [commit] if _COMMIT.fullmatch(commit):
+            return Request(verb=verb, commit=commit.lower())
         case Verb.PROMOTE, [what, stage, *more] if more in ([], ["--lift"]) and what.count("@") == 1:
             model, _, version = what.partition("@")
             return _checked(Request(verb=verb, model=model, version=version, stage=stage, lifts=bool(more)))
@@ -110,6 +112,15 @@ def _checked(one: Request) -> Request:
     if one.version is not None and not re.fullmatch(_VERSION, one.version):
         raise _wrong(f"{one.version[:80]!r} is no version.", one.verb)
     return one
+
+
+def approval(body: str) -> str:
+    """The first digits of the commit that the comment *body* approves; empty where it approves none."""
+    try:
+        asked = read(body)
+    except UsageError:
+        return ""
+    return asked.commit if asked else ""
 
 
 def _wrong(what: str, verb: Verb) -> UsageError:

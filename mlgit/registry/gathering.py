@@ -43,8 +43,8 @@ class Sources:
     """Have the past of a commit, where a clone is shallow."""
     bring_signatures: Callable[[ModelVersion], None] = lambda _version: None
     """Have the signatures of a version, where a clone lacks them. Raises `MlgitError`."""
-    reviewed: Callable[[Case, frozenset[str]], Reviewed | None] = lambda _case, _teams: None
-    """The pull request that asks for it, with those of these teams; None where there is none. Raises `MlgitError`."""
+    reviewed: Callable[[Case, Sequence[approvals.Settings]], Reviewed | None] = lambda _case, _gates: None
+    """The pull request that asks for it, as these gates look at it; None where there is none. Raises `MlgitError`."""
     only_looks: bool = False
     """Whether no program is run."""
 
@@ -150,7 +150,7 @@ def _reviews(seen: Evidence, case: Case, sources: Sources) -> Evidence:
     """Who approves the pull request."""
     asked = [placed.gate for placed in case.gates if isinstance(placed.gate, approvals.Settings)]
     try:
-        return replace(seen, reviewed=sources.reviewed(case, frozenset(team for one in asked for team in one.teams)))
+        return replace(seen, reviewed=sources.reviewed(case, asked))
     except MlgitError as exc:
         return lacking(seen, Need.REVIEWS, " ".join(filter(None, (exc.what, exc.why))))
 

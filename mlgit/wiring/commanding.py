@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Any
 from mlgit.core import escape, refs
 from mlgit.core.model import Stage
 from mlgit.errors import UsageError
-from mlgit.registry import commanded, settle
+from mlgit.forge.base import BOT, PullState
+from mlgit.registry import asking, commanded, propose, settle
 from mlgit.registry.commanded import SLASH, USAGE, Request, Verb
-from mlgit.wiring import forge, github, halting, promoting, reporting
+from mlgit.registry.policy.file import gates_of
+from mlgit.registry.policy.gates import approvals
+from mlgit.wiring import forge, github, halting, promoting, reporting, settling
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlgit.forge.base import Comment, PullRequest
     from mlgit.git.remote import Remote
+    from mlgit.registry.settle import Settled
     from mlgit.store.place import Place
+    from mlgit.wiring.settling import Tried
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +58,7 @@ def heard(place: Place, event: object) -> Heard:
         raise UsageError("This job is about no new comment.", fix="start it by `issue_comment`, `types: [created]`")
     comment = at.rest.get(f"repos/{at.name}/issues/comments/{id}", said.written)
     one = Heard(number=number, comment=comment)
-    if kind != "User" or comment.author.endswith(said.BOT):
+    if kind != "User" or comment.author.endswith(BOT):
         return replace(one, passed_over=f"{comment.author} is a bot")
     if comment.updated != comment.created:  # by whoever may: it need not be what its author wrote
         return replace(one, passed_over="it was edited; write a new one")
@@ -61,10 +68,15 @@ def heard(place: Place, event: object) -> Heard:
     return replace(one, role=role.value, may_write=role.allows(Role.WRITE))
 
 
-def do(place: Place, remote: Remote, asked: Request, *, who: str, base: str) -> str:
-    """Have done what *who* *asked* for: what came of it, as Markdown. Raises what the same raises on a command line."""
+def do(place: Place, remote: Remote, asked: Request, *, who: str, base: str, number: int) -> str:
+    """Have done what *who* *asked* for on pull request *number*: what came of it, as Markdown.
+
+    Raises what the same raises on a command line.
+    """
     if asked.verb is Verb.HELP:
         return usage()
+    if asked.verb is Verb.APPROVE:
+        return _approved(place, remote, asked, who, base, number)
     at = promoting.brought(place, base)
     if asked.verb in (Verb.HOLD, Verb.LIFT):
         return _held(place, asked, who, base, at)
@@ -99,6 +111,41 @@ def _held(place: Place, asked: Request, who: str, base: str, at: str | None) -> 
         return f"{asked.stage} of {escape.code(asked.model)} is {'not held' if lifts else 'held already'}."
     settle.tell(forge(place), place.repo.refs(f"refs/heads/{branch}")[f"refs/heads/{branch}"], [])
     return _proposed(pull, is_new=True)
+
+
+def _approved(place: Place, remote: Remote, asked: Request, who: str, base: str, number: int) -> str:
+    """What the gates say by now, who read the comments themselves; their status says it, too."""
+    at = forge(place)
+    pull = at.get(number)
+    if pull.base != base or pull.state is not PullState.OPEN:
+        raise UsageError(f"#{number} asks for nothing of {base} that is open: there is nothing to approve.")
+    tried = settling.of_number(place, remote, pull)
+    found, refused = settling.foresee(place, at, remote, tried)
+    if refused:
+        raise refused
+    if not _takes_comments(place, tried, found):
+        raise UsageError(
+            "No comment approves here: a review does, which GitHub binds to the commit that was looked at.",
+            why="No gate of what it moves says `approvals: …` with `comments: true`.",
+            fix="Files changed, Review changes, Approve",
+        )
+    if not asked.commit or not pull.head_commit.startswith(asked.commit):
+        other = f", which is not {asked.commit}" if asked.commit else ""
+        raise UsageError(
+            f"An approval names the commit that was looked at: #{number} stands at {pull.head_commit[:10]}{other}.",
+            fix=f"look at that, and write {SLASH} approve {pull.head_commit}",
+        )
+    if who in (pull.author, *asking.askers(place.repo, pull)):
+        raise UsageError(f"#{number} is yours: your own approval does not count.", fix="ask somebody else")
+    told = [f"{one.stage} of {one.model}: {one.refusal.what}" for one in found if one.refusal]
+    return f"You approve {pull.head_commit[:10]}. {escape.markdown(' '.join(told) or 'All gates pass.', 2_000)}"
+
+
+def _takes_comments(place: Place, tried: Tried, found: Sequence[Settled]) -> bool:
+    with place.repo.reader() as reader:
+        policy = propose.policy_at(reader, tried.base) or propose.policy_at(reader, tried.merge)
+    gates = (placed.gate for one in found for placed in gates_of(policy, one.model, one.stage))
+    return any(isinstance(gate, approvals.Settings) and gate.comments for gate in gates)
 
 
 def _proposed(pull: PullRequest, *, is_new: bool) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlgit.registry.asking import People
     from mlgit.registry.gathering import Case, Sources
     from mlgit.registry.policy.evidence import Reviewed, Seeded
+    from mlgit.registry.policy.gates import approvals
     from mlgit.store.place import Place
 
 
@@ -77,7 +78,7 @@ def sources(
         if remote:
             shared.bring_signatures(remote, version.model, version.version)
 
-    def reviewed(case: Case, teams: frozenset[str]) -> Reviewed | None:
+    def reviewed(case: Case, gates: Sequence[approvals.Settings]) -> Reviewed | None:
         from mlgit.registry import asking
 
         pull = asks(case) if asks else None
@@ -85,7 +86,7 @@ def sources(
             return None
         if place.repo.resolve(pull.head_commit) is None:
             fetch([pull.head_commit])  # its message tells who asked for it
-        return asking.reviewed(forge(place), _people(place), pull, teams, askers=asking.askers(place.repo, pull))
+        return asking.reviewed(forge(place), _people(place), pull, gates, askers=asking.askers(place.repo, pull))
 
     return Sources(
         goals=place.settings.goals if goals is None else goals, repeats=repeats, changed=differing, bring=bring,

@@ -37,7 +37,7 @@ class Push:
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """A merge that GitHub has made to try it, and that is checked out."""
+    """A merge that GitHub has made to try it."""
 
     into: str
     """The branch that it goes into."""
@@ -47,11 +47,14 @@ class Tried:
     """The commit whose status says what the gates say."""
     asks: Callable[[Case], PullRequest | None]
     """The pull request that asks for a stage."""
+    merge: str
+    """The commit that the merge is."""
 
 
 def of_pull(place: Place, forge: Forge, *, head: str, into: str) -> Tried:
     """The merge of a pull request. Raises `UsageError` where something else is checked out."""
-    base, *others = _parents(place.repo, place.repo.resolve("HEAD") or "") or ("",)
+    merge = place.repo.resolve("HEAD") or ""
+    base, *others = _parents(place.repo, merge) or ("",)
     if others != [head]:
         raise UsageError(
             f"What is checked out is not the merge of {head[:10]}.",
@@ -61,7 +64,19 @@ def of_pull(place: Place, forge: Forge, *, head: str, into: str) -> Tried:
     def asks(_case: Case) -> PullRequest | None:
         return next((pull for pull in forge.pulls() if pull.head_commit == head), None)
 
-    return Tried(into=into, base=base, commit=head, asks=asks)
+    return Tried(into=into, base=base, commit=head, asks=asks, merge=merge)
+
+
+def of_number(place: Place, remote: Remote, pull: PullRequest) -> Tried:
+    """The merge of the open *pull*, brought from *remote*. Raises `UsageError` where GitHub made none of its head."""
+    ref = f"refs/pull/{pull.number}/merge"
+    merge = remote.refs(ref).get(ref, "")
+    shared.bring_commits(remote, [merge] if merge else [])
+    base, *others = _parents(place.repo, merge) or ("",)
+    if others != [pull.head_commit]:
+        fix = "where it is in conflict, mend that; else ask again in a minute"
+        raise UsageError(f"GitHub has tried no merge of #{pull.number} at {pull.head_commit[:10]}.", fix=fix)
+    return Tried(into=pull.base, base=base, commit=pull.head_commit, asks=lambda _case: pull, merge=merge)
 
 
 def of_group(place: Place, forge: Forge, *, head: str, base: str, into: str, branch: str = "") -> Tried:
@@ -80,7 +95,7 @@ def of_group(place: Place, forge: Forge, *, head: str, base: str, into: str, bra
     def asks(case: Case) -> PullRequest | None:
         return forge.get(int(number[1])) if number else asking.opened(forge, into)(case)
 
-    return Tried(into=into, base=base, commit=head, asks=asks)
+    return Tried(into=into, base=base, commit=head, asks=asks, merge=head)
 
 
 def foresee(
@@ -90,8 +105,7 @@ def foresee(
 
     Besides: what GitHub said of the status, where that alone tells that we may only read.
     """
-    repo, base = place.repo, tried.base
-    merge = repo.resolve("HEAD") or ""
+    repo, base, merge = place.repo, tried.base, tried.merge
     shared.bring_commits(remote, [base])
     with repo.reader() as reader:
         is_changed = reader.tree(f"{base}:{store.FOLDER}") != reader.tree(f"{merge}:{store.FOLDER}")

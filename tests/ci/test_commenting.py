@@ -64,9 +64,9 @@ def registered(place: Place, accuracy: float) -> str:
     return made.version
 
 
-def ask_for_people(place: Place) -> None:
+def ask_for_people(place: Place, policy: str = PEOPLE) -> None:
     place.here.git("fetch", "-q", "origin")
-    commit = place.here.commit(place.far.resolve("main"), {store.POLICY: PEOPLE.encode()}, "people")
+    commit = place.here.commit(place.far.resolve("main"), {store.POLICY: policy.encode()}, "people")
     place.here.git("push", "-q", "origin", f"{commit}:refs/heads/main")
 
 
@@ -84,12 +84,43 @@ def test_a_comment_opens_a_promotion_that_others_approve_and_its_asker_does_not(
     assert commanded.askers(pull.body, "") == ("ada",)
     assert place.says(number) == ["pending"]
     approve("ada", number)
-    assert place.gates(number).returncode == 4
+    assert (place.gates(number).returncode, place.says(number)) == (0, ["pending"])
     approve("grace", number)
-    assert place.gates(number).returncode == 0
+    assert (place.gates(number).returncode, place.says(number)) == (0, ["success"])
     assert place.merge(number).returncode == 0
     known = ledger.of(store.tags(place.far), "digits")
     told = decision.of_message(known.history[-1].tag.message)
+    assert told
+    assert (told.origin.author, told.origin.approvers) == ("ada", ("grace",))
+
+
+def test_a_comment_approves_what_it_names_for_a_gate_that_takes_comments(place: Place, said: Any):
+    ask_for_people(place)
+    version = registered(place, 0.96)
+    said("ada", f"/mlgit promote digits@{version} production")
+    number = max(place.there.pulls)
+    head = place.there.pulls[number]["sha"]
+    place.try_merge(number)
+    review = said("grace", "/mlgit approve", number=number)
+    assert (review.returncode, place.says(number)) == (2, ["pending"])
+    assert "No comment approves here: a review does" in answers(place)[-1]
+
+    ask_for_people(place, PEOPLE.replace("1}", "1, comments: true}"))
+    place.try_merge(number)
+    own = said("ada", f"/mlgit approve {head[:7]}", number=number)
+    other = said("grace", "/mlgit approve", number=number)
+    assert (own.returncode, other.returncode, place.says(number)) == (2, 2, ["pending"]), own.stderr + other.stderr
+    assert "your own approval does not count" in answers(place)[-2]
+    assert f"`look at that, and write /mlgit approve {head}`" in answers(place)[-1]
+    elsewhere = said("grace", f"/mlgit approve {head}")
+    assert (elsewhere.returncode, place.says(number)) == (2, ["pending"])
+
+    done = said("grace", f"/mlgit approve {head[:7]}", number=number)
+
+    assert (done.returncode, place.says(number)) == (0, ["success"]), done.stderr
+    assert answers(place)[-1] == f"@grace You approve {head[:10]}. All gates pass."
+    assert place.merge(number).returncode == 0
+    told = decision.of_message(ledger.of(store.tags(place.far), "digits").history[-1].tag.message)
     assert told
     assert (told.origin.author, told.origin.approvers) == ("ada", ("grace",))
 

@@ -89,14 +89,18 @@ class Place:
         self.here.git("push", "-q", "origin", f"{commit}:refs/heads/{branch}")
         return self.forge.open(head=branch, base="main", title=f"Promote {made.version}").number
 
-    def gates(self, number: int) -> subprocess.CompletedProcess[str]:
-        """What the job says that GitHub starts for a pull request, whose merge it has made to try it."""
+    def try_merge(self, number: int) -> None:
+        """Have GitHub make the merge of a pull request to try it."""
         pull, base = self.there.pulls[number], self.far.resolve("main") or ""
         with self.far.reader() as reader:
             tree = dict(reader.tree(merged_tree(self.far, base, pull["sha"], "main")) or {})
         merge = self.far.commit(None, tree, "try", parents=(base, pull["sha"]))
         self.far.git("update-ref", f"refs/pull/{number}/merge", merge)
-        about = {"number": number, "head": {"sha": pull["sha"]}, "base": {"ref": "main"}}
+
+    def gates(self, number: int) -> subprocess.CompletedProcess[str]:
+        """What the job says that GitHub starts for a pull request, whose merge it has made to try it."""
+        self.try_merge(number)
+        about = {"number": number, "head": {"sha": self.there.pulls[number]["sha"]}, "base": {"ref": "main"}}
         return self.job("gates", f"refs/pull/{number}/merge", {"pull_request": about})
 
     def merge(self, number: int) -> subprocess.CompletedProcess[str]:

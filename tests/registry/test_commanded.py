@@ -30,6 +30,8 @@ from mlgit.registry.commanded import USAGE, Request, Verb
             "/mlgit hold digits production --reason 'the fair'",
             Request(verb=Verb.HOLD, model="digits", stage="production", reason="the fair"),
         ),
+        ("/mlgit approve", Request(verb=Verb.APPROVE)),
+        ("/mlgit approve 4F2c91d\nfine", Request(verb=Verb.APPROVE, commit="4f2c91d")),
         ("/mlgit lift digits production", Request(verb=Verb.LIFT, model="digits", stage="production")),
     ],
 )
@@ -67,6 +69,7 @@ def test_talk_asks_for_nothing(talk: str):
         "rollback digits production --direct", "lift digits production --reason x", "help me", "rm -rf /",
         "hold digits production --reason " + "x" * 501, "hold digits " + "x" * 1_000, "hold digits prod\u202euction",
         "hold digits pro\x1b[31md", "hold policy production", "hold digits\u00a0production",
+        "approve 4f2c91", "approve main", "approve 4f2c91d please", "approve 4f2c91d --reason x",
     ],
 )  # fmt: skip
 def test_nothing_else_than_the_words_of_a_verb_is_taken(line: str):
@@ -79,9 +82,6 @@ def test_nothing_else_than_the_words_of_a_verb_is_taken(line: str):
 def test_who_errs_is_told_how_the_nearest_verb_is_written():
     with pytest.raises(UsageError, match=r"/mlgit rollback MODEL STAGE"):
         commanded.read("/mlgit rolback digits production")
-
-    with pytest.raises(UsageError, match="No comment approves: a review does"):
-        commanded.read("/mlgit approve 4f2c91d")
 
     assert USAGE.keys() == {*Verb}
 

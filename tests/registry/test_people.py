@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -12,10 +13,11 @@ from mlgit.errors import GateFailedError, MlgitError
 from mlgit.forge.base import Forge, PullRequest, ReviewVerdict
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
-from mlgit.registry import asking, direct, ledger, propose, registering, settle
+from mlgit.registry import asking, decision, direct, ledger, propose, registering, settle
 from mlgit.registry.asking import People
 from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.policy.evidence import Reviewed
+from mlgit.registry.policy.gates import approvals
 from mlgit.store import registry as store
 
 APPROVED = "stages: {production: {gates: [{approvals: 1}]}}\n"
@@ -35,9 +37,9 @@ def asks(repo: Repo, forge: Forge, *, after: bool, people: People = EVERYBODY) -
     """Sources that ask *forge* for reviews: of the open pull request, or *after* the merge."""
     ask = asking.merged(repo, forge, "main", fetch=lambda _: None) if after else asking.opened(forge, "main")
 
-    def reviewed(case: Case, teams: frozenset[str]) -> Reviewed | None:
+    def reviewed(case: Case, gates: Sequence[approvals.Settings]) -> Reviewed | None:
         pull = ask(case)
-        return asking.reviewed(forge, people, pull, teams) if pull else None
+        return asking.reviewed(forge, people, pull, gates) if pull else None
 
     return Sources(reviewed=reviewed)
 
@@ -136,6 +138,98 @@ def test_an_approval_of_what_the_head_was_before_counts_no_more(repo: Repo, trai
     assert found.verdicts[0].observed == "nobody; grace approved another head"
 
 
+BY_COMMENT = "stages: {production: {gates: [{approvals: 1, comments: true}]}}\n"
+
+
+def say(repo: Repo, number: int, who: str, body: str, at: float = 1_800_000_000) -> int:
+    return FolderForge(repo, me=who, clock=lambda: at).comment(number, body).id
+
+
+def judged(repo: Repo, pull: PullRequest, people: People = EVERYBODY) -> str:
+    """Whom the gate counts."""
+    sources = asks(repo, FolderForge(repo), after=False, people=people)
+    (found,) = settle.foresee(repo, "main", f"refs/heads/{pull.head}", sources=sources)
+    return found.verdicts[0].observed
+
+
+def test_a_comment_that_names_the_head_approves_it_where_the_gate_takes_comments(repo: Repo, trained):
+    write(repo, policy=APPROVED)
+    registering.register(repo, trained("a"), model="digits")
+    forge = FolderForge(repo)
+    pull = proposed(repo, forge)
+    say(repo, pull.number, "grace", f"/mlgit approve {pull.head_commit[:7].upper()}\nI ran it")
+    assert judged(repo, pull) == "nobody"
+
+    write(repo, policy=BY_COMMENT)
+
+    assert judged(repo, pull) == "grace"
+    merge = forge.merge(pull.number).merge_commit
+    assert merge
+    asked = asking.asked(repo, forge, "main", merge)
+    settle.settle(repo, merge, sources=asks(repo, forge, after=True), asked=asked)
+    told = decision.of_message(ledger.of(store.tags(repo), "digits").history[-1].tag.message)
+    assert told
+    assert told.origin.approvers == ("grace",)
+
+
+def test_a_comment_approves_nothing_that_is_not_just_what_a_person_who_counts_wrote_of_this_head(repo: Repo, trained):
+    write(repo, policy=BY_COMMENT)
+    registering.register(repo, trained("a"), model="digits")
+    forge = FolderForge(repo)
+    pull = proposed(repo, forge)
+    line, main = f"/mlgit approve {pull.head_commit}", repo.resolve("main")
+
+    say(repo, pull.number, pull.author, line)
+    say(repo, pull.number, "eve", line)
+    say(repo, pull.number, "mlgit[bot]", line)
+    for body in (f"> {line}", f"ok\n{line}", line[:-34], f"/mlgit approve {pull.head_commit[1:]}", "/mlgit approve"):
+        say(repo, pull.number, "grace", body)
+    edited = say(repo, pull.number, "linus", "fine")
+    FolderForge(repo, me="mallory").edit_comment(pull.number, edited, line)
+    forge.minimise_comment(pull.number, say(repo, pull.number, "tom", line))
+    forge.delete_comment(pull.number, say(repo, pull.number, "tim", line))
+    say(repo, pull.number, "old", f"/mlgit approve {main}")
+
+    people = People(may_write=lambda who: who != "eve")
+    assert judged(repo, pull, people) == "nobody; grace, old approved another head"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counted"),
+    [
+        ("comment", ReviewVerdict.REQUEST_CHANGES, "nobody; grace asks for changes"),
+        (ReviewVerdict.REQUEST_CHANGES, "comment", "grace"),
+        (ReviewVerdict.REQUEST_CHANGES, "of another", "nobody; grace asks for changes"),
+        (ReviewVerdict.APPROVE, "of another", "grace"),
+        ("comment", ReviewVerdict.COMMENT, "grace"),
+    ],
+)
+def test_the_last_that_a_person_says_counts(
+    repo: Repo, trained, first: ReviewVerdict | str, second: ReviewVerdict | str, counted: str
+):
+    write(repo, policy=BY_COMMENT)
+    registering.register(repo, trained("a"), model="digits")
+    pull = proposed(repo, FolderForge(repo))
+    for at, one in ((1_800_000_000, first), (1_800_000_060, second)):
+        if isinstance(one, ReviewVerdict):
+            FolderForge(repo, me="grace", clock=lambda at=at: at).review(pull.number, one, "so")
+        else:
+            commit = pull.head_commit if one == "comment" else repo.resolve("main")
+            say(repo, pull.number, "grace", f"/mlgit approve {commit}", at)
+
+    assert judged(repo, pull) == counted
+
+
+def test_a_comment_approves_no_later_head(repo: Repo, trained):
+    write(repo, policy=BY_COMMENT)
+    registering.register(repo, trained("a"), model="digits")
+    pull = proposed(repo, FolderForge(repo))
+    say(repo, pull.number, "grace", f"/mlgit approve {pull.head_commit}")
+    repo.git("update-ref", f"refs/heads/{pull.head}", repo.commit(pull.head_commit, {"more": b"1"}, "more"))
+
+    assert judged(repo, pull) == "nobody; grace approved another head"
+
+
 def test_who_may_not_write_approves_nothing_and_a_folder_has_no_teams(repo: Repo, trained):
     write(repo, policy=APPROVED)
     registering.register(repo, trained("a"), model="digits")
@@ -190,7 +284,7 @@ def test_a_forge_that_is_away_at_the_merge_moves_nothing_and_takes_nothing_back_
     merge = forge.merge(pull.number).merge_commit
     assert merge
 
-    def away(_case: Case, _teams: frozenset[str]) -> Reviewed | None:
+    def away(_case: Case, _gates: Sequence[approvals.Settings]) -> Reviewed | None:
         raise MlgitError("GitHub does not answer.")
 
     (found,) = settle.settle(repo, merge, sources=Sources(reviewed=away))

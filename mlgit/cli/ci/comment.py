@@ -23,8 +23,9 @@ def command() -> None:
     """Do what the comment asks for that started this job of GitHub's: open a pull request, and answer.
 
     Its first line: `/mlgit promote MODEL@VERSION STAGE`, `rollback MODEL STAGE`, `hold MODEL STAGE`, `lift MODEL
-    STAGE`, `help`. Who wrote it has to have the role write or more. No comment moves a stage: a person merges, and
-    the approval of who asked does not count. Talk, bots and comments that were edited are passed over.
+    STAGE`, `approve COMMIT`, `help`. Who wrote it has to have the role write or more. No comment moves a stage: a
+    person merges, and the approval of who asked does not count. `approve` counts where a gate says `comments: true`;
+    the gates are asked again then. Talk, bots and comments that were edited are passed over.
 
     \b
     Examples:
@@ -50,7 +51,7 @@ def command() -> None:
         if not heard.may_write:
             raise UsageError(f"{who} has the role {heard.role} here: this takes write.", fix="ask somebody who has it")
         base = registry.base_name(place.repo, os.environ.get("GITHUB_REF_NAME"))
-        said = commanding.do(place, remote, asked, who=who, base=base)
+        said = commanding.do(place, remote, asked, who=who, base=base, number=heard.number)
     except MlgitError as exc:
         _answer(forge, heard, _refused(exc))
         raise

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.forge import rules, sections
-from mlgit.forge.base import Capabilities, Comment, PullRequest, PullState, Remark, Review, ReviewVerdict, Status
+from mlgit.forge.base import BOT, Capabilities, Comment, PullRequest, PullState, Remark, Review, ReviewVerdict, Status
 from mlgit.forge.github import checks, refused, rights, said, talk
 from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.clone import Clone
@@ -272,7 +272,7 @@ class GitHubForge:
 
     def _checked(self, status: Status, text: str, remarks: Sequence[Remark]) -> bool:
         """Make a check run of *status*; False where we may not."""
-        if not self._makes_checks or not self.me.endswith(said.BOT):
+        if not self._makes_checks or not self.me.endswith(BOT):
             return False
         try:
             checks.publish(self.rest, self.name, status, summary=self._summary(text), remarks=remarks)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 from mlgit.forge.base import (
+    BOT,
     Comment,
     PullRequest,
     PullState,
@@ -45,8 +46,6 @@ _TYPES: Mapping[type, Mapping[str, Any]] = {
     for record in (PullRequest, Comment, Review, Status)
 }
 """What each field of a record has to be."""
-BOT = "[bot]"
-"""How the name of an App ends."""
 GHOST = "ghost"
 """Whose account is gone, in GitHub's words."""
 

@@ -114,6 +114,8 @@ class Reviewed:
     """Who approved another commit than that."""
     members: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
     """Team → those of the approvers and of who is against it that belong to it."""
+    with_comments: Reviewed | None = None
+    """The same where comments that approve count, too; None where no gate takes them."""
 
 
 @dataclass(frozen=True, kw_only=True)

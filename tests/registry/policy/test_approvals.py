@@ -54,6 +54,15 @@ def test_who_asks_for_changes_stands_in_the_way_and_old_approvals_are_told():
     assert asked("{approvals: 1, by: [grace]}", reviewed=pull("grace", against=("eve",))).passed
 
 
+def test_only_a_gate_that_takes_comments_counts_who_approves_by_one():
+    reviewed = pull(against=("grace",), with_comments=pull("grace"))
+
+    assert asked("{approvals: 1}", reviewed=reviewed).observed == "nobody; grace asks for changes"
+    assert asked("{approvals: 1, comments: false}", reviewed=reviewed).outcome is Outcome.FAILED
+    found = asked("{approvals: 1, comments: true}", reviewed=reviewed)
+    assert (found.passed, found.inputs["approvers"]) == (True, ["grace"])
+
+
 def test_a_forge_that_does_not_answer_is_an_error_and_no_approval():
     found = asked("{approvals: 1}", reviewed=pull("grace"), lacking={Need.REVIEWS: "GitHub is away."})
 

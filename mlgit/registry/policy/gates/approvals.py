@@ -18,6 +18,9 @@ class Settings:
     approvals: int = field(metadata={"help": "so many people, the pull request's author not among them"})
     teams: tuple[str, ...] = field(default=(), metadata={"help": "whose members count: acme/ml"})
     by: tuple[str, ...] = field(default=(), metadata={"help": "who counts, by name, besides those of the teams"})
+    comments: bool = field(
+        default=False, metadata={"help": "whether the comment `/mlgit approve COMMIT` counts as a review does"}
+    )
 
 
 def problem(asked: Settings) -> str:
@@ -41,6 +44,8 @@ def judge(asked: Settings, seen: Evidence) -> Finding:
             asks=gate, fix="mlgit registry reconcile, once it can be",
         )  # fmt: skip
     pull = seen.reviewed
+    if pull and asked.comments:
+        pull = pull.with_comments or pull
     if pull is None:
         return Finding(
             gate=gate, outcome=Outcome.FAILED, waits=Wait.PEOPLE, observed="nobody yet",
