@@ -20,7 +20,8 @@ TRAILER = "Mlgit-Asked-By"
 _VERSION = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}"
 _LOGIN = r"[A-Za-z0-9_-]{1,100}"
 _ASKED = re.compile(rf"<!-- mlgit:asked-by ({_LOGIN}) -->")
-_COMMIT = re.compile(r"[0-9A-Fa-f]{7,64}")
+_COMMIT = re.compile(r"[0-9A-Fa-f]{16,64}")
+"""Of fewer digits another commit can be made that has the same ones, after somebody approved."""
 _MOST_LINE, _MOST_WORDS = 1_000, 500
 
 

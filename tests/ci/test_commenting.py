@@ -107,7 +107,7 @@ def test_a_comment_approves_what_it_names_for_a_gate_that_takes_comments(place: 
 
     ask_for_people(place, PEOPLE.replace("1}", "1, comments: true}"))
     place.try_merge(number)
-    own = said("ada", f"/mlgit approve {head[:7]}", number=number)
+    own = said("ada", f"/mlgit approve {head[:16]}", number=number)
     other = said("grace", "/mlgit approve", number=number)
     assert (own.returncode, other.returncode, place.says(number)) == (2, 2, ["pending"]), own.stderr + other.stderr
     assert "your own approval does not count" in answers(place)[-2]
@@ -115,7 +115,7 @@ def test_a_comment_approves_what_it_names_for_a_gate_that_takes_comments(place: 
     elsewhere = said("grace", f"/mlgit approve {head}")
     assert (elsewhere.returncode, place.says(number)) == (2, ["pending"])
 
-    done = said("grace", f"/mlgit approve {head[:7]}", number=number)
+    done = said("grace", f"/mlgit approve {head[:16]}", number=number)
 
     assert (done.returncode, place.says(number)) == (0, ["success"]), done.stderr
     assert answers(place)[-1] == f"@grace You approve {head[:10]}. All gates pass."

@@ -31,7 +31,7 @@ from mlgit.registry.commanded import USAGE, Request, Verb
             Request(verb=Verb.HOLD, model="digits", stage="production", reason="the fair"),
         ),
         ("/mlgit approve", Request(verb=Verb.APPROVE)),
-        ("/mlgit approve 4F2c91d\nfine", Request(verb=Verb.APPROVE, commit="4f2c91d")),
+        ("/mlgit approve 4F2c91d07be35a86\nfine", Request(verb=Verb.APPROVE, commit="4f2c91d07be35a86")),
         ("/mlgit lift digits production", Request(verb=Verb.LIFT, model="digits", stage="production")),
     ],
 )
@@ -69,7 +69,8 @@ def test_talk_asks_for_nothing(talk: str):
         "rollback digits production --direct", "lift digits production --reason x", "help me", "rm -rf /",
         "hold digits production --reason " + "x" * 501, "hold digits " + "x" * 1_000, "hold digits prod\u202euction",
         "hold digits pro\x1b[31md", "hold policy production", "hold digits\u00a0production",
-        "approve 4f2c91", "approve main", "approve 4f2c91d please", "approve 4f2c91d --reason x",
+        "approve 4f2c91d07be35a8", "approve main", "approve 4f2c91d07be35a86 please",
+        "approve 4f2c91d07be35a86 --reason x",
     ],
 )  # fmt: skip
 def test_nothing_else_than_the_words_of_a_verb_is_taken(line: str):

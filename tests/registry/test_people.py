@@ -157,7 +157,7 @@ def test_a_comment_that_names_the_head_approves_it_where_the_gate_takes_comments
     registering.register(repo, trained("a"), model="digits")
     forge = FolderForge(repo)
     pull = proposed(repo, forge)
-    say(repo, pull.number, "grace", f"/mlgit approve {pull.head_commit[:7].upper()}\nI ran it")
+    say(repo, pull.number, "grace", f"/mlgit approve {pull.head_commit[:16].upper()}\nI ran it")
     assert judged(repo, pull) == "nobody"
 
     write(repo, policy=BY_COMMENT)
