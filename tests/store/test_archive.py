@@ -422,7 +422,7 @@ print(moment)
 def test_whoever_dies_at_any_moment_of_it_leaves_every_run_found_once(inside: Repo, act: str):
     recorded(inside, *"abc")
 
-    assert last_moment(DEATHS, act, folder=inside.folder) > 20
+    assert last_moment(DEATHS, act, folder=inside.folder) > 15
     inside.git("fsck", "--strict", "--no-dangling")
 
 
