@@ -54,12 +54,15 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _is_open(path: str) -> bool:
+    """Whether it answers: it listens a moment before, and may still hang up on who comes as early."""
     with socket.socket(socket.AF_UNIX) as one:
         try:
+            one.settimeout(10)
             one.connect(path)
+            one.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return one.recv(64).startswith(b"HTTP/1.")
         except OSError:
             return False
-    return True
 
 
 def client(address: str) -> Any:
