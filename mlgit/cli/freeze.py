@@ -48,7 +48,7 @@ def command(
       mlgit freeze --ls
     """
     from mlgit.core import refs
-    from mlgit.registry import freezing
+    from mlgit.registry.moving import freezing
     from mlgit.store import registry as store
 
     place = wiring.place()

@@ -44,7 +44,7 @@ def command(version: str, stage: str, lift: bool, emergency: bool, reason: str, 
     """
     from mlgit.core.model import Stage
     from mlgit.registry import ledger
-    from mlgit.registry.propose import Plan
+    from mlgit.registry.moving.propose import Plan
     from mlgit.wiring import awaiting
 
     if reason and not emergency:

@@ -17,9 +17,9 @@ from mlgit.wiring import promoting
 
 if TYPE_CHECKING:
     from mlgit.core.model import Stage
-    from mlgit.registry.direct import Direct
-    from mlgit.registry.propose import Plan, Promotion
-    from mlgit.registry.settle import Settled
+    from mlgit.registry.moving.direct import Direct
+    from mlgit.registry.moving.propose import Plan, Promotion
+    from mlgit.registry.moving.settle import Settled
     from mlgit.store.place import Place
 
 BASE = click.option("--base", metavar="BRANCH", help="The branch to promote on.  [default: main]")
@@ -61,7 +61,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 
 def propose(place: Place, plan: Plan, how: How) -> None:
     """Show *plan*, and, unless it is a dry run, open its pull request. Raises `GateFailedError`."""
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
     from mlgit.wiring import awaiting
 
     as_json = how.as_json
@@ -99,7 +99,7 @@ def _tell(made: Promotion, *, wait: bool) -> None:
 
 def tell_merged(stages: Sequence[Settled], *, as_json: bool) -> None:
     """Say what became of *stages*, of which the base branch says so already."""
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
 
     if as_json:
         output.as_json({"pull": None, "opened": False, "stages": [*map(settle.plain, stages)]})
@@ -108,7 +108,7 @@ def tell_merged(stages: Sequence[Settled], *, as_json: bool) -> None:
 
 def tell_direct(place: Place, made: Direct, *, base: str | None, as_json: bool) -> None:
     """Say what came of a promotion without a pull request, and do what follows on it."""
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
 
     if made.plan:
         show(made.plan, quiet=as_json)

@@ -39,7 +39,7 @@ def command(model: str, stage: str, to: str | None, reason: str, base: str | Non
       mlgit rollback digits production --dry-run
     """
     from mlgit.core.model import Stage
-    from mlgit.registry.propose import Plan
+    from mlgit.registry.moving.propose import Plan
 
     place = wiring.place()
     is_direct = how.direct and not how.dry_run
@@ -70,7 +70,7 @@ def command(model: str, stage: str, to: str | None, reason: str, base: str | Non
 
 def _done(place: Place, stage: Stage, base: str | None, how: How) -> None:
     """Say that it has come back already; its tag is made, where whoever did it has died before that."""
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
 
     is_acting = (how.direct or how.wait) and not how.dry_run
     moved = promoting.settle_stages(place, base=base, only=(stage.model, stage.stage)) if is_acting else []

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from mlgit.cli import output
 
 if TYPE_CHECKING:
-    from mlgit.registry.settle import Settled
+    from mlgit.registry.moving.settle import Settled
 
 
 def say(stages: Sequence[Settled], *, quiet: bool) -> None:
     """Tell which stages moved (unless *quiet*) and which did not; raise the worst of the reasons, after the others."""
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
 
     for one in stages:
         if one.refusal or one.overtaken:

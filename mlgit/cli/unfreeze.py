@@ -27,7 +27,7 @@ def command(models: str, stages: str, direct: bool, base: str | None, as_json: b
       mlgit unfreeze digits production --direct
     """
     from mlgit.core import refs
-    from mlgit.registry import freezing
+    from mlgit.registry.moving import freezing
     from mlgit.store import registry as store
 
     place = wiring.place()

@@ -17,7 +17,9 @@ from mlgit.core.model_card import ModelCard
 from mlgit.errors import NotFoundError, WrongKindError
 from mlgit.formats import loading
 from mlgit.formats.frameworks import Trust
-from mlgit.registry import deliver, shelf, vouching
+from mlgit.registry import deliver
+from mlgit.registry.trust import vouching
+from mlgit.registry.versions import shelf
 from mlgit.store import place as places
 from mlgit.store import registry as store
 from mlgit.store.place import Place

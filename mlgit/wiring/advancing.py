@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlgit.git.remote import Remote
     from mlgit.registry.automation.advancing import Candidate, Passed
     from mlgit.registry.automation.file import Advance
-    from mlgit.registry.propose import Plan
+    from mlgit.registry.moving.propose import Plan
     from mlgit.store.place import Place
 
 
@@ -30,7 +30,7 @@ def advance(
     Raises `ConfigError`, `NotFoundError` as `file` does, and `UsageError` where no pull request can be opened.
     """
     from mlgit.registry.automation import advancing
-    from mlgit.registry.propose import policy_at
+    from mlgit.registry.moving.propose import policy_at
     from mlgit.store import registry as store
 
     said = automating.file(place, base=base)
@@ -55,8 +55,8 @@ def advance(
 
 def _with_newer(place: Place, rules: Sequence[Advance], stages: Mapping[tuple[str, str], Stage]) -> list[str]:
     """The models that have a version after what a stage of a rule serves: only of those the tags are worth reading."""
-    from mlgit.registry import catalogue
     from mlgit.registry.automation.advancing import is_newer
+    from mlgit.registry.versions import catalogue
 
     def serves(model: catalogue.Model, stage: str) -> str | None:
         said, tagged = stages.get((model.name, stage)), model.stages.get(stage)

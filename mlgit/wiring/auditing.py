@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from mlgit.core import refs
 from mlgit.errors import ConfigError, MlgitError, NotFoundError, UsageError
-from mlgit.registry import catalogue, ledger
+from mlgit.registry import ledger
 from mlgit.registry.audit import changes, drift, happened, reading
 from mlgit.registry.policy import file, freezes
+from mlgit.registry.versions import catalogue
 from mlgit.store import observed
 from mlgit.store import registry as store
 
@@ -96,8 +97,8 @@ def _goals(place: Place) -> Callable[[str], Mapping[str, Goal]]:
 
 
 def _content(place: Place, base: str) -> Callable[[ModelVersion], None]:
-    from mlgit.registry import vouching
-    from mlgit.registry.trusting import trusted
+    from mlgit.registry.trust import vouching
+    from mlgit.registry.trust.trusting import trusted
 
     trust = trusted(place.repo, base)
 
@@ -115,7 +116,7 @@ def observe(
 
     Raises `UsageError`, `NotFoundError` for a version that does not exist.
     """
-    from mlgit.registry.registering import record_of
+    from mlgit.registry.versions.registering import record_of
 
     ledger.name(model, "model")
     ledger.name(stage, "stage")

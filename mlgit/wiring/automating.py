@@ -126,8 +126,8 @@ def registry(place: Place, since: float | None = None, *, base: str | None = Non
 
     *since*: of the models of which no tag is of that moment, or of a later one, the tags are not read.
     """
-    from mlgit.registry import catalogue
     from mlgit.registry.automation.running import Registry
+    from mlgit.registry.versions import catalogue
     from mlgit.store import registry as store
 
     repo = place.repo

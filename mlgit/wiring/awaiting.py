@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mlgit.forge.base import Forge, PullRequest
-    from mlgit.registry.propose import Promotion
-    from mlgit.registry.settle import Settled
+    from mlgit.registry.moving.propose import Promotion
+    from mlgit.registry.moving.settle import Settled
     from mlgit.store.place import Place
 
 _LOOK, _LOOK_FAR = 0.5, 10.0
@@ -56,7 +56,7 @@ def settled(
 
 def _in_force(made: Promotion, found: Sequence[Settled]) -> Sequence[Settled]:
     """What was *found*. Raises `MlgitError` where the stage was moved on before it served what was proposed."""
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
 
     wanted = (made.plan.candidate.model, made.plan.stage)
     for one in found:
@@ -85,8 +85,8 @@ def _as_main_says(place: Place, made: Promotion) -> Sequence[Settled]:
 
 def _stands(at: Forge, pull: PullRequest) -> str:
     """How *pull* stands, in a line. Raises `GateFailedError`."""
-    from mlgit.registry import asking
-    from mlgit.registry.propose import CONTEXT
+    from mlgit.registry.moving import asking
+    from mlgit.registry.moving.propose import CONTEXT
 
     if pull.state is PullState.MERGED:
         return f"#{pull.number} is merged; its tags are for another to make."

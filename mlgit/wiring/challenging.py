@@ -9,15 +9,17 @@ from mlgit.artifacts.carrying import Carrier
 from mlgit.core import refs
 from mlgit.errors import RefMovedError, UsageError
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import challenge as challenges
-from mlgit.registry import propose, registering, shared
+from mlgit.registry import shared
+from mlgit.registry.moving import challenge as challenges
+from mlgit.registry.moving import propose
+from mlgit.registry.versions import registering
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlgit.core.run import Run
-    from mlgit.registry.challenge import Challenge, Wish
-    from mlgit.registry.propose import Promotion
+    from mlgit.registry.moving.challenge import Challenge, Wish
+    from mlgit.registry.moving.propose import Promotion
     from mlgit.store.place import Place
 
 _TRIES = 5

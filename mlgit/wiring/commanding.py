@@ -9,8 +9,8 @@ from mlgit.core import escape, refs
 from mlgit.core.model import Stage
 from mlgit.errors import UsageError
 from mlgit.forge.base import BOT, PullState
-from mlgit.registry import asking, commanded, propose, settle
-from mlgit.registry.commanded import SLASH, USAGE, Request, Verb
+from mlgit.registry.moving import asking, commanded, propose, settle
+from mlgit.registry.moving.commanded import SLASH, USAGE, Request, Verb
 from mlgit.registry.policy.file import gates_of
 from mlgit.registry.policy.gates import approvals
 from mlgit.wiring import forge, github, halting, promoting, reporting, settling
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mlgit.forge.base import Comment, PullRequest
     from mlgit.git.remote import Remote
-    from mlgit.registry.settle import Settled
+    from mlgit.registry.moving.settle import Settled
     from mlgit.store.place import Place
     from mlgit.wiring.settling import Tried
 

@@ -51,8 +51,8 @@ def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int
     """Destroy what `doomed` has found; return how many of git's objects that were."""
     from mlgit.dvc import cache
     from mlgit.index import build
-    from mlgit.registry import catalogue
     from mlgit.registry.audit import branch
+    from mlgit.registry.versions import catalogue
     from mlgit.store import purge as purging
 
     if recorded := _jobs_of(place, plan.runs):  # a job's worktree would keep the code

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mlgit.forge.base import PullRequest
     from mlgit.git.remote import Remote
     from mlgit.registry.filing import Edit
+    from mlgit.registry.moving.propose import Plan
     from mlgit.registry.policy.freezes import Freeze
-    from mlgit.registry.propose import Plan
     from mlgit.store.place import Place
 
 
@@ -30,7 +30,7 @@ def way_back(
     *at*: the commit of the base branch that counts, else the one that is here. *by*: who does it, else who works here.
     What gates need and this clone lacks is brought from *remote*.
     """
-    from mlgit.registry import back
+    from mlgit.registry.moving import back
     from mlgit.store import registry
 
     name = registry.base_name(place.repo, base)
@@ -40,7 +40,8 @@ def way_back(
 
 def earlier(place: Place, model: str, stage: str) -> list[str]:
     """The versions that *stage* served before the present one, the latest first."""
-    from mlgit.registry import back, ledger
+    from mlgit.registry import ledger
+    from mlgit.registry.moving import back
     from mlgit.store import registry
 
     known = ledger.of(registry.tags(place.repo, model), model)
@@ -49,7 +50,7 @@ def earlier(place: Place, model: str, stage: str) -> list[str]:
 
 def again(place: Place, wanted: Stage, *, base: str | None, at: str) -> Plan:
     """What it takes *at* another commit of the base branch that a stage goes back as is *wanted*."""
-    from mlgit.registry import back
+    from mlgit.registry.moving import back
     from mlgit.store import registry
 
     return back.again(
@@ -78,7 +79,7 @@ def hold(
 
     *by*: who does it, else who works here.
     """
-    from mlgit.registry import holding
+    from mlgit.registry.moving import holding
 
     change = holding.edit(model, stage, _hold(place, why, by))
     return change, holding.standing(place.repo, model, stage, base=base, at=at)
@@ -86,7 +87,7 @@ def hold(
 
 def lift(place: Place, model: str, stage: str, *, base: str, at: str | None) -> tuple[Edit, Stage]:
     """The change that lifts the hold of *stage* on *base*, and how it stands there now, or *at* a commit of it."""
-    from mlgit.registry import holding
+    from mlgit.registry.moving import holding
 
     return holding.edit(model, stage, None), holding.standing(place.repo, model, stage, base=base, at=at)
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mlgit.core.run import Run
     from mlgit.forge.base import PullRequest
     from mlgit.git.remote import Remote
-    from mlgit.registry.asking import People
-    from mlgit.registry.gathering import Case, Sources
+    from mlgit.registry.evidence.gathering import Case, Sources
+    from mlgit.registry.moving.asking import People
     from mlgit.registry.policy.evidence import Reviewed, Seeded
     from mlgit.registry.policy.gates import approvals
     from mlgit.store.place import Place
@@ -31,7 +31,7 @@ def sources(
 
     With *remote*, as a job of CI has it whose clone holds no runs, those that are needed are brought from there.
     """
-    from mlgit.registry.gathering import Sources
+    from mlgit.registry.evidence.gathering import Sources
 
     def bring(run: Run) -> None:
         from mlgit.registry import shared
@@ -79,7 +79,7 @@ def sources(
             shared.bring_signatures(remote, version.model, version.version)
 
     def reviewed(case: Case, gates: Sequence[approvals.Settings]) -> Reviewed | None:
-        from mlgit.registry import asking
+        from mlgit.registry.moving import asking
 
         pull = asks(case) if asks else None
         if pull is None:
@@ -96,7 +96,7 @@ def sources(
 
 def opened(place: Place, base: str) -> Callable[[Case], PullRequest | None]:
     """Tells which open pull request into *base* asks for a promotion."""
-    from mlgit.registry import asking
+    from mlgit.registry.moving import asking
 
     return lambda case: asking.opened(forge(place), base)(case)
 
@@ -105,7 +105,8 @@ def merged(
     place: Place, base: str, *, commit: str | None = None, remote: Remote | None = None
 ) -> Callable[[Case], PullRequest | None]:  # fmt: skip
     """Tells which pull request that was merged into *base* asked for a promotion: as *commit*, where that is one."""
-    from mlgit.registry import asking, shared
+    from mlgit.registry import shared
+    from mlgit.registry.moving import asking
 
     def fetch(commits: Sequence[str]) -> None:
         if remote:
@@ -116,7 +117,7 @@ def merged(
 
 def _people(place: Place) -> People:
     """Who may write, and belongs to which team, where pull requests live: in a folder, whoever can open it may."""
-    from mlgit.registry.asking import People
+    from mlgit.registry.moving.asking import People
 
     if not (there := on_github(place)):
         return People()

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from mlgit.core.registered import Registered
     from mlgit.forge.base import PullRequest
     from mlgit.git.remote import Remote
-    from mlgit.registry.direct import Direct
-    from mlgit.registry.propose import Plan, Promotion
-    from mlgit.registry.settle import Settled
+    from mlgit.registry.moving.direct import Direct
+    from mlgit.registry.moving.propose import Plan, Promotion
+    from mlgit.registry.moving.settle import Settled
 
 
 def before_merge(place: Place, pull: PullRequest) -> list[Settled]:
@@ -25,7 +25,7 @@ def before_merge(place: Place, pull: PullRequest) -> list[Settled]:
 
     Raises `MlgitError` for a conflict, `ConfigError` where what would be merged cannot be read.
     """
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
 
     if not _moves_stages(place, pull):
         return []
@@ -41,7 +41,7 @@ def after_merge(place: Place, pull: PullRequest) -> list[Settled]:
 
     Raises `ConfigError` where what was merged cannot be read; then no stage moved.
     """
-    from mlgit.registry import asking, settle
+    from mlgit.registry.moving import asking, settle
 
     if pull.merge_commit is None or not _moves_stages(place, pull):
         return []
@@ -60,7 +60,7 @@ def _shared(
     *models*: whose tags are had there besides.
     """
     if there := _on_github(place):
-        from mlgit.registry import sending
+        from mlgit.registry.moving import sending
 
         return sending.settled(there, base, act, models=models)
     found = act(place.repo.resolve(f"refs/heads/{base}"))
@@ -94,7 +94,7 @@ def settle_stages(
 
     Raises `ConfigError` for a registry that cannot be read, `UsageError` where the branch lags behind its remote.
     """
-    from mlgit.registry import asking, settle
+    from mlgit.registry.moving import asking, settle
     from mlgit.store import registry
 
     repo, name = place.repo, registry.base_name(place.repo, base)
@@ -113,14 +113,14 @@ def settle_stages(
 
 def undo(place: Place, pull: PullRequest, settled: Settled) -> PullRequest | None:
     """The pull request that takes back what *pull* merged for a stage that did not move; None if it was closed."""
-    from mlgit.registry import undo as taking_back
+    from mlgit.registry.moving import undo as taking_back
 
     return taking_back.propose(place.repo, forge(place), pull, settled)
 
 
 def version_of(place: Place, text: str, *, base: str | None = None) -> tuple[str, str]:
     """(model, version) that *text* names: `MODEL@VERSION`, or by another name. Raises as `shelf.find` does."""
-    from mlgit.registry import shelf
+    from mlgit.registry.versions import shelf
     from mlgit.store import registry
 
     if "@" not in text:
@@ -141,7 +141,8 @@ def promotion(
     are told and not asked. *at*: the commit of the base branch that counts, else the one that is here. What gates
     need and this clone lacks is brought from *remote*.
     """
-    from mlgit.registry import propose, shelf
+    from mlgit.registry.moving import propose
+    from mlgit.registry.versions import shelf
     from mlgit.store import registry
 
     name = registry.base_name(place.repo, base)
@@ -174,7 +175,7 @@ def brought(place: Place, base: str | None = None, *, direct: bool = False, foll
 
 def served(place: Place, model: str, stage: str, version: str) -> Settled | None:
     """The stage, where its tag says that it serves *version*, on GitHub, too, where pull requests live there."""
-    from mlgit.registry import sending
+    from mlgit.registry.moving import sending
 
     return sending.served(place.repo, _on_github(place), model, stage, version)
 
@@ -190,7 +191,8 @@ def promote(place: Place, plan: Plan, *, remote: Remote | None = None) -> Promot
 
     Raises `GateFailedError`.
     """
-    from mlgit.registry import propose, shared
+    from mlgit.registry import shared
+    from mlgit.registry.moving import propose
 
     at = opening(place)
     if plan.refusal is None and (there := _on_github(place)):
@@ -204,7 +206,7 @@ def direct(place: Place, wanted: Stage, think: Callable[[str], Plan], *, base: s
     *think*: what it takes at a commit of that branch. Raises what *think* and `direct.promote` raise.
     """
     from mlgit.registry import card
-    from mlgit.registry import direct as directly
+    from mlgit.registry.moving import direct as directly
     from mlgit.store import registry
 
     origin = remote(place)
@@ -221,7 +223,7 @@ def direct(place: Place, wanted: Stage, think: Callable[[str], Plan], *, base: s
 
 def registered(place: Place, model: str | None = None, *, base: str | None = None) -> list[Registered]:
     """The registered versions of *model*, or of all, in brief, with the stages that serve them."""
-    from mlgit.registry import registered as versions
+    from mlgit.registry.versions import registered as versions
     from mlgit.store import registry
 
     return versions.every(place.repo, model, base=registry.base_name(place.repo, base))
@@ -229,7 +231,7 @@ def registered(place: Place, model: str | None = None, *, base: str | None = Non
 
 def stages(place: Place, model: str | None = None) -> list[str] | None:
     """The stages that the policy lists for *model*, or at all; None where there is no policy."""
-    from mlgit.registry import propose
+    from mlgit.registry.moving import propose
     from mlgit.store import registry
 
     base = registry.base_commit(place.repo, registry.base_name(place.repo))
@@ -242,7 +244,7 @@ def stages(place: Place, model: str | None = None) -> list[str] | None:
 
 def aliased(place: Place, model: str) -> list[str]:
     """What versions of *model* are called beside their numbers: `digits@paper`."""
-    from mlgit.registry import shelf
+    from mlgit.registry.versions import shelf
     from mlgit.store import registry
 
     return [f"{model}@{name}" for name in shelf.aliases(place.repo, model, base=registry.base_name(place.repo))]

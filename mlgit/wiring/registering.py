@@ -22,7 +22,7 @@ def origin(
     `NotFoundError`.
     """
     from mlgit.index import query
-    from mlgit.registry import importing
+    from mlgit.registry.versions import importing
 
     if sum(one is not None for one in (text, sweep, path)) != 1:
         raise UsageError("A version is made of one thing.", fix="a RUN, an ARTIFACT like digits:v3, --sweep or --path")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from mlgit.ci import code
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import split_commit
-from mlgit.registry import asking, sending, settle, shared, undo
+from mlgit.registry import shared
+from mlgit.registry.moving import asking, sending, settle, undo
 from mlgit.registry.served import posting
 from mlgit.store import registry as store
 from mlgit.wiring import judging, promoting
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.git.remote import Remote
     from mlgit.git.repo import Repo
-    from mlgit.registry.gathering import Case, Sources
-    from mlgit.registry.settle import Settled
+    from mlgit.registry.evidence.gathering import Case, Sources
+    from mlgit.registry.moving.settle import Settled
     from mlgit.store.place import Place
 
 

@@ -115,8 +115,8 @@ def findings(place: Place, to: str | None, done: Callable[[int], None]) -> Itera
     """What is wrong with what mlgit keeps, and between here and the remote *to*. *done* hears of runs that are read."""
     from mlgit.git.remote import Remote
     from mlgit.index import build, sharding
-    from mlgit.registry import catalogue
     from mlgit.registry.audit import branch
+    from mlgit.registry.versions import catalogue
     from mlgit.store import check
     from mlgit.store.registry import base_commit, base_name
 

@@ -11,7 +11,8 @@ import pytest
 
 from mlgit.core import refs
 from mlgit.forge.base import ReviewVerdict
-from mlgit.registry import commanded, decision, ledger
+from mlgit.registry import decision, ledger
+from mlgit.registry.moving import commanded
 from mlgit.store import registry as store
 from tests.ci import test_settling
 from tests.ci.test_settling import Place

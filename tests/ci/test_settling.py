@@ -24,10 +24,11 @@ from mlgit.git.merge import merged_tree
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
-from mlgit.registry import decision, ledger, registering
+from mlgit.registry import decision, ledger
 from mlgit.registry.automation.state import REF, Memory, State
 from mlgit.registry.decision import Origin
 from mlgit.registry.policy import freezes
+from mlgit.registry.versions import registering
 from mlgit.store import folding
 from mlgit.store import registry as store
 from mlgit.wiring import awaiting, promoting

@@ -14,7 +14,7 @@ from mlgit.errors import GateFailedError
 from mlgit.forge.base import Status, StatusState
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
-from mlgit.registry.propose import CONTEXT
+from mlgit.registry.moving.propose import CONTEXT
 from mlgit.wiring import awaiting, promoting
 
 Mlgit = Callable[..., subprocess.CompletedProcess[str]]

@@ -16,9 +16,10 @@ from mlgit.core import refs
 from mlgit.core.model import Stage
 from mlgit.errors import GateFailedError, MlgitError
 from mlgit.git.repo import Repo
-from mlgit.registry import ledger, registering
-from mlgit.registry.propose import Plan
-from mlgit.registry.settle import Settled
+from mlgit.registry import ledger
+from mlgit.registry.moving.propose import Plan
+from mlgit.registry.moving.settle import Settled
+from mlgit.registry.versions import registering
 from mlgit.settings import find
 from mlgit.store import registry as store
 from mlgit.store.place import Place

@@ -18,7 +18,7 @@ from mlgit.formats import keeping, loading
 from mlgit.formats.frameworks import Trust
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.registry import deprecating, registering
+from mlgit.registry.versions import deprecating, registering
 from tests.formats.test_scanning import Planted, pickled
 
 WEIGHTS = {"w": np.arange(6, dtype="float32").reshape(2, 3), "b": np.zeros(3, dtype="float32")}

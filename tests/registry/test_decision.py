@@ -9,9 +9,11 @@ from mlgit.core.model import Emergency, Hold
 from mlgit.core.verdict import Outcome, Verdict
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
-from mlgit.registry import decision, ledger, propose, registering, settle
+from mlgit.registry import decision, ledger
 from mlgit.registry.decision import Decision, Origin
-from mlgit.registry.gathering import Sources
+from mlgit.registry.evidence.gathering import Sources
+from mlgit.registry.moving import propose, settle
+from mlgit.registry.versions import registering
 from mlgit.store import registry as store
 
 VERDICT = Verdict(

@@ -18,7 +18,8 @@ from mlgit.dvc.caches import databases
 from mlgit.dvc.remotes import remote
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import deliver, registering
+from mlgit.registry import deliver
+from mlgit.registry.versions import registering
 from mlgit.store import result, runs
 from tests import dying, stores
 
@@ -74,7 +75,8 @@ import shutil, sys
 from pathlib import Path
 from mlgit.dvc.caches import databases
 from mlgit.git.repo import Repo
-from mlgit.registry import deliver, shelf
+from mlgit.registry import deliver
+from mlgit.registry.versions import shelf
 from tests.dying import dies_at
 repo, target = Repo.find(Path.cwd()), Path("out/got")
 version = shelf.find(repo, "digits", base="main")

@@ -32,7 +32,7 @@ def command() -> None:
       mlgit ci comment
       mlgit ci init --only comments
     """
-    from mlgit.registry import commanded
+    from mlgit.registry.moving import commanded
     from mlgit.store import registry
     from mlgit.wiring import commanding
 

@@ -28,7 +28,7 @@ def command(as_json: bool) -> None:
       mlgit ci gates
       mlgit ci gates --json
     """
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
     from mlgit.wiring import settling
 
     place = wiring.place()

@@ -18,8 +18,8 @@ from mlgit.errors import MlgitError
 if TYPE_CHECKING:
     from mlgit.ci.plan import Plan
     from mlgit.core.run import Run
-    from mlgit.registry.challenge import Challenge
-    from mlgit.registry.propose import Promotion
+    from mlgit.registry.moving.challenge import Challenge
+    from mlgit.registry.moving.propose import Promotion
     from mlgit.store.place import Place
 
 
@@ -51,7 +51,7 @@ def command(
       mlgit ci promote --plan plan.json
       mlgit ci promote --plan plan.json --stage staging --name digits
     """
-    from mlgit.registry.challenge import Wish
+    from mlgit.registry.moving.challenge import Wish
     from mlgit.store import registry
     from mlgit.wiring import challenging, judging, reporting
 

@@ -32,7 +32,7 @@ def command(as_json: bool) -> None:
       mlgit ci settle
       GITHUB_REF_NAME=main mlgit ci settle --json
     """
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
     from mlgit.wiring import settling
 
     place, began = wiring.place(), time.time()

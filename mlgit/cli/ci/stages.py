@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mlgit.forge.base import Forge
     from mlgit.git.remote import Remote
-    from mlgit.registry.settle import Settled
+    from mlgit.registry.moving.settle import Settled
     from mlgit.store.place import Place
 
 
@@ -29,21 +29,21 @@ def github(place: Place) -> tuple[Forge, Remote]:
 
 def say(found: Sequence[Settled], *, quiet: bool, none: str) -> None:
     """Tell what became of each stage (unless *quiet*), here and in the summary; raise the worst of the refusals."""
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
 
     _say(found, [settle.sentence(one) for one in found] or [none], quiet=quiet)
 
 
 def foretell(found: Sequence[Settled], *, quiet: bool, none: str, may_wait: bool) -> None:
     """The same of what would become of them; *may_wait*: what waits for people or time is told, and no failure."""
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
 
     waits = [one for one in found if may_wait and settle.waits(one)]
     _say(found, [_foretold(one) for one in found] or [none], quiet=quiet, waits=waits)
 
 
 def _foretold(one: Settled) -> str:
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
 
     if one.overtaken:
         return settle.sentence(one)

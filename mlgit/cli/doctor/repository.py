@@ -111,7 +111,7 @@ def dead_runs(repo: Repo) -> Finding:
 
 def stages(repo: Repo) -> Iterator[Finding]:
     """Whether the stages serve what their files say; nothing where no model is registered."""
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
     from mlgit.store import registry
 
     try:
@@ -132,7 +132,7 @@ def stages(repo: Repo) -> Iterator[Finding]:
 
 def keys(repo: Repo) -> Iterator[Finding]:
     """Whether signatures of models can count by each file that says so; nothing where there is none."""
-    from mlgit.registry import trusting
+    from mlgit.registry.trust import trusting
     from mlgit.store import registry
 
     trust = trusting.trusted(repo, registry.base_name(repo))

@@ -40,7 +40,8 @@ def command(
       mlgit model alias digits
     """
     from mlgit.core import refs
-    from mlgit.registry import aliasing, filing, shared, shelf
+    from mlgit.registry import filing, shared
+    from mlgit.registry.versions import aliasing, shelf
     from mlgit.store import registry as store
     from mlgit.wiring import promoting
 
@@ -86,7 +87,7 @@ def command(
 
 
 def _tell(repo: Repo, model: str, base: str, *, as_json: bool) -> None:
-    from mlgit.registry import shelf
+    from mlgit.registry.versions import shelf
 
     known = shelf.aliases(repo, model, base=base)
     if as_json:

@@ -36,7 +36,7 @@ def command(
       mlgit model card digits@production -o model/
       mlgit model card digits@production --json | jq .metadata.license
     """
-    from mlgit.registry import huggingface, shelf
+    from mlgit.registry.versions import huggingface, shelf
     from mlgit.store import registry as store
 
     repo = wiring.place().repo

@@ -41,7 +41,7 @@ def command(before: str, after: str, everything: bool, base: str | None, as_json
       mlgit model compare digits@production digits@v1.3.0
       mlgit model compare digits@production digits-small@latest --json
     """
-    from mlgit.registry import shelf
+    from mlgit.registry.versions import shelf
     from mlgit.store import registry as store
 
     place = wiring.place()

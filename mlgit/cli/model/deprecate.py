@@ -28,7 +28,7 @@ def command(version: str, why: str, undo: bool, base: str | None, as_json: bool)
       mlgit model deprecate digits --why 'digits-v2 takes its place'
       mlgit model deprecate digits@v1.2.0 --undo
     """
-    from mlgit.registry import deprecating, shelf
+    from mlgit.registry.versions import deprecating, shelf
     from mlgit.store import registry as store
 
     repo = wiring.place().repo

@@ -28,7 +28,7 @@ def command(model: str, stage: str | None, limit: int, page: int, as_json: bool)
       mlgit model history digits
       mlgit model history digits --stage production --limit 1
     """
-    from mlgit.registry import shelf
+    from mlgit.registry.versions import shelf
 
     events = [event for event in shelf.history(wiring.place().repo, model) if stage in (None, event.stage)][::-1]
     wanted = slice((page - 1) * limit, page * limit or None)

@@ -14,7 +14,7 @@ from mlgit.cli.model.shown import BASE, JSON
 from mlgit.core import figures
 
 if TYPE_CHECKING:
-    from mlgit.registry.shelf import Page
+    from mlgit.registry.versions.shelf import Page
     from mlgit.store.place import Place
 
 _LIMIT = 20
@@ -69,7 +69,7 @@ def command(
 def _found(
     place: Place, model: str | None, base: str | None, *, is_whole: bool, page: int, limit: int | None
 ) -> Page:  # fmt: skip
-    from mlgit.registry import shelf
+    from mlgit.registry.versions import shelf
     from mlgit.store import registry as store
 
     name, skip = store.base_name(place.repo, base), (page - 1) * (limit or 0)

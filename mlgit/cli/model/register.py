@@ -54,7 +54,8 @@ def command(
       mlgit model register latest --set license=mit --set 'tags=[vision, small]'
       mlgit model register radiant-glade-12 --card README.md
     """
-    from mlgit.registry import fields, ledger, registering, shelf
+    from mlgit.registry import ledger
+    from mlgit.registry.versions import fields, registering, shelf
     from mlgit.store import registry as store
     from mlgit.tracking.files import parse_assignments
 

@@ -27,7 +27,8 @@ def command(version: str, base: str | None, as_json: bool) -> None:
       mlgit model show digits@production --json
     """
     from mlgit.documents import writer
-    from mlgit.registry import ledger, shelf
+    from mlgit.registry import ledger
+    from mlgit.registry.versions import shelf
     from mlgit.store import registry as store
 
     repo = wiring.place().repo

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlgit.core.compare import Goal
     from mlgit.core.model import ModelVersion
     from mlgit.registry.ledger import Event
-    from mlgit.registry.shelf import Line
+    from mlgit.registry.versions.shelf import Line
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 BASE = click.option("--base", metavar="BRANCH", help="The branch whose stages count.  [default: main]")

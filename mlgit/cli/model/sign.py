@@ -42,7 +42,8 @@ def command(
       mlgit model sign digits@v1.0.0 --key private.pem --certificate ada.pem
       mlgit model sign digits@production --sigstore
     """
-    from mlgit.registry import shelf, signing
+    from mlgit.registry.trust import signing
+    from mlgit.registry.versions import shelf
     from mlgit.store import registry as store
 
     if bool(key) == sigstore:

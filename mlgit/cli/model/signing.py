@@ -14,7 +14,7 @@ from mlgit.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlgit.registry.vouching import Checked
+    from mlgit.registry.trust.vouching import Checked
 
 BASE = click.option("--base", metavar="BRANCH", help="The branch whose stages and keys count.  [default: main]")
 PEM = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -35,7 +35,7 @@ def sigstore_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def which_sigstore(staging: bool, trust_config: Path | None, seconds: float) -> Any:
     """The Sigstore that options name."""
-    from mlgit.registry.signing import Sigstore
+    from mlgit.registry.trust.signing import Sigstore
 
     if staging and trust_config:
         raise UsageError("Two of Sigstore's instances are named.", fix="either --staging or --trust-config")

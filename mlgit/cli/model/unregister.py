@@ -22,7 +22,8 @@ def command(version: str, base: str | None, as_json: bool) -> None:
       mlgit model unregister digits@v1.2.0
     """
     from mlgit.errors import UsageError
-    from mlgit.registry import ledger, registering
+    from mlgit.registry import ledger
+    from mlgit.registry.versions import registering
     from mlgit.store import registry as store
 
     model, at, number = version.partition("@")

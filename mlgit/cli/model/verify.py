@@ -45,7 +45,8 @@ def command(
       mlgit model verify digits@production --identity ada@example.com \\
         --issuer https://accounts.google.com
     """
-    from mlgit.registry import shelf, trusting, vouching
+    from mlgit.registry.trust import trusting, vouching
+    from mlgit.registry.versions import shelf
     from mlgit.store import registry as store
 
     if bool(identity) != bool(issuer):

@@ -29,7 +29,7 @@ def command(model: str, limit: int, page: int, base: str | None, as_json: bool) 
       mlgit model versions digits
       mlgit model versions digits --json | jq '.[0].metrics'
     """
-    from mlgit.registry import shelf
+    from mlgit.registry.versions import shelf
     from mlgit.store import registry as store
 
     place = wiring.place()

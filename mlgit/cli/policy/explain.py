@@ -39,8 +39,8 @@ def command(version: str, stage: str | None, runs: bool, base: str | None, as_js
       mlgit policy explain digits@v1.2.0
       mlgit policy explain digits@v1.2.0 production
     """
-    from mlgit.registry import shelf
     from mlgit.registry.policy import file
+    from mlgit.registry.versions import shelf
     from mlgit.store import registry as store
 
     place = wiring.place()
@@ -81,7 +81,7 @@ def command(version: str, stage: str | None, runs: bool, base: str | None, as_js
 
 def _policy(place: Place, base: str) -> Policy | None:
     """The policy of *base*; None where there is none."""
-    from mlgit.registry import propose
+    from mlgit.registry.moving import propose
     from mlgit.store import registry as store
 
     with place.repo.reader() as reader:

@@ -15,7 +15,7 @@ from mlgit.wiring import promoting
 
 if TYPE_CHECKING:
     from mlgit.forge.base import PullRequest, Status
-    from mlgit.registry.settle import Settled
+    from mlgit.registry.moving.settle import Settled
 
 
 @click.command()
@@ -35,7 +35,7 @@ def command(number: int, expect: str | None, as_json: bool) -> None:
       mlgit pr merge 1
       mlgit pr merge 1 --expect 4f2c91d
     """
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
 
     place = wiring.place()
     forge = wiring.forge(place)
@@ -70,7 +70,7 @@ def _warn_of_failures(pull: PullRequest, checks: Sequence[Status]) -> None:
 
 def _say_refused(pull: PullRequest, stages: Sequence[Settled], *, as_json: bool) -> NoReturn:
     """Tell why *pull* is not merged, and raise the worst of the reasons."""
-    from mlgit.registry import settle
+    from mlgit.registry.moving import settle
 
     if as_json:
         output.as_json(given.plain(pull) | {"stages": [settle.plain(one) for one in stages]})

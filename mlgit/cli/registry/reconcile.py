@@ -31,7 +31,7 @@ def command(base: str | None, dry_run: bool, pages: bool, as_json: bool) -> None
       mlgit registry reconcile --dry-run
       mlgit registry reconcile
     """
-    from mlgit.registry import settle as settling
+    from mlgit.registry.moving import settle as settling
 
     place, began = wiring.place(), time.time()
     stages = promoting.settle_stages(place, base=base, dry_run=dry_run)

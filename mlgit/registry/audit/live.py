@@ -17,10 +17,10 @@ from mlgit.registry.audit.room import Finding, Room
 from mlgit.registry.decision import Decision
 from mlgit.registry.decision import of_message as decision_of
 from mlgit.registry.ledger import Action, Event, Ledger
+from mlgit.registry.moving.waiving import forbidden, waiver
 from mlgit.registry.policy import file, freezes, spells
 from mlgit.registry.policy.evidence import Evidence
 from mlgit.registry.stages import champion_of, last
-from mlgit.registry.waiving import forbidden, waiver
 from mlgit.store import registry as store
 from mlgit.store.registry import Tag
 

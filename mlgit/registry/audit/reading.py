@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from itertools import islice
 
 from mlgit.git.repo import Repo
-from mlgit.registry import catalogue, ledger
+from mlgit.registry import ledger
 from mlgit.registry.audit import changes, happened, standing
 from mlgit.registry.audit.happened import Entry
 from mlgit.registry.audit.standing import Live
+from mlgit.registry.versions import catalogue
 
 _AT_ONCE = 100
 """Models that are read at once."""

@@ -18,13 +18,14 @@ from mlgit.dvc import addresses
 from mlgit.errors import NotFoundError, OutOfReachError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo, split_commit
-from mlgit.registry import ledger, shelf
-from mlgit.registry.aliasing import LATEST
+from mlgit.registry import ledger
 from mlgit.registry.ledger import Action, Ledger
-from mlgit.registry.propose import agree
-from mlgit.registry.registering import record_of
+from mlgit.registry.moving.propose import agree
 from mlgit.registry.served.clone import REMOTE, Clone
-from mlgit.registry.trusting import KEYS
+from mlgit.registry.trust.trusting import KEYS
+from mlgit.registry.versions import shelf
+from mlgit.registry.versions.aliasing import LATEST
+from mlgit.registry.versions.registering import record_of
 from mlgit.store import registry as store
 from mlgit.store import runs
 

@@ -23,10 +23,12 @@ from mlgit.dvc import cache, workshop
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.formats import keeping, loading
 from mlgit.git.repo import Repo
-from mlgit.registry import deliver, ledger, shelf, vouching
+from mlgit.registry import deliver, ledger
 from mlgit.registry.served import clone, finding, paged, signers, stamps
 from mlgit.registry.served.finding import Found
-from mlgit.registry.vouching import Checked
+from mlgit.registry.trust import vouching
+from mlgit.registry.trust.vouching import Checked
+from mlgit.registry.versions import shelf
 from mlgit.store import place as places
 from mlgit.store import registry as store
 

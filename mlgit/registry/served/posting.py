@@ -13,10 +13,10 @@ from mlgit.git.objects import Reader
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import decision, filing, ledger, shared
-from mlgit.registry.deprecating import deprecation
 from mlgit.registry.ledger import DEPRECATED, Ledger
 from mlgit.registry.served import latest
 from mlgit.registry.stages import last
+from mlgit.registry.versions.deprecating import deprecation
 from mlgit.store import registry as store
 from mlgit.store import runs
 

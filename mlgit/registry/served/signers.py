@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from mlgit.core.model import ModelVersion
 from mlgit.errors import ConfigError, MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.registry import vouching
+from mlgit.registry.moving.propose import policy_at
 from mlgit.registry.policy import file
 from mlgit.registry.policy.gates import signed
-from mlgit.registry.propose import policy_at
-from mlgit.registry.vouching import Checked
+from mlgit.registry.trust import vouching
+from mlgit.registry.trust.vouching import Checked
 from mlgit.store import registry as store
 
 

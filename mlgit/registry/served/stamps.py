@@ -15,8 +15,8 @@ from mlgit import whole
 from mlgit.core.model import ModelVersion
 from mlgit.formats import loading
 from mlgit.git.repo import Repo
-from mlgit.registry.trusting import trusted
-from mlgit.registry.vouching import Checked
+from mlgit.registry.trust.trusting import trusted
+from mlgit.registry.trust.vouching import Checked
 from mlgit.store import signatures
 from mlgit.store.signatures import Signature
 

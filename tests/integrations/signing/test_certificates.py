@@ -19,8 +19,9 @@ import pytest
 import mlgit as wandb
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.registry import shelf, signing
-from mlgit.registry.signing import Signer, Sigstore
+from mlgit.registry.trust import signing
+from mlgit.registry.trust.signing import Signer, Sigstore
+from mlgit.registry.versions import shelf
 from mlgit.store import signatures
 from tests.integrations.signing.conftest import Mlgit, trust
 

@@ -16,7 +16,9 @@ from mlgit.core import refs
 from mlgit.errors import MlgitError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import shared, shelf, trusting, vouching
+from mlgit.registry import shared
+from mlgit.registry.trust import trusting, vouching
+from mlgit.registry.versions import shelf
 from mlgit.store import signatures
 from tests.integrations.signing.conftest import Mlgit, trust
 

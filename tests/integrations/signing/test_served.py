@@ -9,8 +9,8 @@ import pytest
 
 import mlgit as package
 from mlgit.errors import MlgitError
-from mlgit.registry import signing
-from mlgit.registry.signing import Signer
+from mlgit.registry.trust import signing
+from mlgit.registry.trust.signing import Signer
 from mlgit.store import registry as store
 from tests.conftest import need
 from tests.integrations.signing.test_keys import keys
@@ -50,7 +50,7 @@ def test_a_signature_comes_with_the_model_and_is_asked_for_by_the_policy(
     signing.sign(team.repo, made, Signer(key=Path(ada[0])))
     team.publish()
     by_both = package.models.get("churn@production", repo=team.url)
-    monkeypatch.setattr("mlgit.registry.vouching.check", None)  # what was checked is remembered
+    monkeypatch.setattr("mlgit.registry.trust.vouching.check", None)  # what was checked is remembered
     again = package.models.get("churn@production", repo=team.url)
 
     assert list(first.signatures) == []

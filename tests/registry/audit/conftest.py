@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import ledger, propose, registering, settle
+from mlgit.registry import ledger
 from mlgit.registry.audit import changes, happened, verifying
 from mlgit.registry.audit.happened import Entry
 from mlgit.registry.audit.room import Finding, Ways
 from mlgit.registry.decision import Origin
-from mlgit.registry.gathering import Sources
+from mlgit.registry.evidence.gathering import Sources
+from mlgit.registry.moving import propose, settle
+from mlgit.registry.versions import registering
 from mlgit.store import registry as store
 from tests.registry.conftest import Trained
 

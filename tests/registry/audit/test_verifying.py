@@ -57,7 +57,7 @@ def test_a_versions_tag_that_was_moved_is_told(history: History):
 
 
 def test_a_second_version_of_one_run_lies_on_an_empty_commit_and_holds(history: History):
-    from mlgit.registry import registering
+    from mlgit.registry.versions import registering
 
     run = history.trained("twice", accuracy=0.8)
     registering.register(history.repo, run, model="digits", now=history.later())

@@ -11,9 +11,9 @@ from mlgit import wiring
 from mlgit.errors import ConfigError
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
-from mlgit.registry import registering
 from mlgit.registry.automation import state
 from mlgit.registry.automation.advancing import Passed
+from mlgit.registry.versions import registering
 from mlgit.store import registry as store
 from mlgit.wiring import advancing, automating, promoting
 
@@ -111,7 +111,7 @@ def test_a_stage_that_is_held_stays(inside: Repo, trained):
 
 
 def test_prereleases_and_what_nobody_should_use_do_not_propose_themselves(inside: Repo, trained):
-    from mlgit.registry import deprecating
+    from mlgit.registry.versions import deprecating
 
     write(inside, {store.AUTOMATIONS: "advance: [{stage: staging}]"})
     registering.register(inside, trained("a", accuracy=0.9), model="digits", version="v2.0.0-rc.1")

@@ -16,7 +16,9 @@ from mlgit.core.run import Run, State
 from mlgit.dvc import project
 from mlgit.dvc.remotes import remote
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import gathering, registering, settle
+from mlgit.registry.evidence import gathering
+from mlgit.registry.moving import settle
+from mlgit.registry.versions import registering
 from mlgit.store import registry as store
 from mlgit.store import result, runs
 from tests import git_http, stores

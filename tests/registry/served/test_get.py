@@ -19,8 +19,9 @@ from mlgit.dvc import cache
 from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
 from mlgit.formats import loading
 from mlgit.git.repo import Move
-from mlgit.registry import aliasing, deprecating, filing
+from mlgit.registry import filing
 from mlgit.registry.served import clone
+from mlgit.registry.versions import aliasing, deprecating
 from mlgit.store import registry as store
 from tests import disks
 from tests.registry.served.conftest import Team

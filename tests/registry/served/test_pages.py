@@ -19,8 +19,8 @@ import mlgit
 from mlgit.errors import ConfigError, MlgitError, NotFoundError, UsageError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import deprecating
 from mlgit.registry.served import latest, posting
+from mlgit.registry.versions import deprecating
 from mlgit.store import registry as store
 from tests.registry.served.conftest import Team
 
