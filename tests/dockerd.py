@@ -28,7 +28,10 @@ def is_here() -> bool:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """The address of a daemon that keeps everything in *folder*, and makes no networks."""
+    """The address of a daemon that keeps everything in *folder*, and makes no networks.
+
+    Its sockets lie there: their paths may have 104 characters, which leaves *folder* 60 or so.
+    """
     address = f"unix://{folder}/d.sock"
     words = ("dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "-H", address,
              "--pidfile", f"{folder}/pid", "--group", "root", "--iptables=false", "--ip6tables=false",
@@ -40,7 +43,10 @@ def running(folder: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
-            for left in (folder / "exec/netns").glob("*"):  # which nobody could remove: docker leaves them mounted
+            for left in (
+                *(folder / "exec/netns").glob("*"),
+                folder / "data",
+            ):  # may be left mounted: nobody could remove it
                 subprocess.run(["umount", str(left)], capture_output=True, check=False)
 
 

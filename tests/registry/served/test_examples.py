@@ -113,17 +113,17 @@ def _needed(*names: str) -> set[str]:
 
 
 def test_an_image_has_the_model_in_it_and_neither_mlgit_nor_a_password(
-    web: None, team: Team, outside: Path, mlgit: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-):
+    web: None, team: Team, outside: Path, mlgit: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+):  # fmt: skip
     need("dockerd", dockerd.is_here())
     team.promote(team.train("flat", make=linear(1.0)))
     for name in ("Dockerfile", "compose.yaml", "server.py"):
         shutil.copyfile(EXAMPLES / name, name)
     got = mlgit("model", "get", "churn@production", "-o", "model", "--repo", team.url, "--json")
     Path("model.json").write_text(got.stdout)
-    (tmp_path / "d").mkdir()
 
-    with dockerd.running(tmp_path / "d") as address, closing(dockerd.client(address)) as client:
+    with dockerd.running(tmp_path_factory.mktemp("d")) as address, closing(dockerd.client(address)) as client:
         installed = _needed("numpy", "fastapi", "uvicorn")
         files = (str(file.locate()) for name in installed for file in metadata.files(name) or ())
         dockerd.make_image(address, [file for file in files if file.endswith(".so")], installed)
